@@ -1,0 +1,1 @@
+"""Readings in: sources, device profiles, decoding, acknowledgement, the writer."""

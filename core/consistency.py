@@ -1,0 +1,182 @@
+"""Rules of the community file that span more than one field, each a sentence that says what would be right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from core.community import Community, Sharing
+from core.units import ENERGY_UNITS
+from core.yamltext import Path
+
+Fault = tuple[Path, str]
+
+_FITTING_UNITS = {
+    "solar_generation": set(ENERGY_UNITS),
+    "grid_import": set(ENERGY_UNITS),
+    "grid_export": set(ENERGY_UNITS),
+    "electricity": set(ENERGY_UNITS),
+    "heat_produced": set(ENERGY_UNITS),
+    "heat": {*ENERGY_UNITS, "units"},
+    "hot_water": {*ENERGY_UNITS, "m3"},
+    "pellet_stock": {"kg"},
+}
+
+
+def faults(community: Community) -> Iterator[Fault]:
+    """Yield every broken rule with the place it is broken at."""
+    yield from _unique(community)
+    yield from _households(community)
+    yield from _meters(community)
+    yield from _events(community)
+    for index, sharing in enumerate(community.sharing):
+        yield from _sharing(community, sharing, ("sharing", index))
+    yield from _money(community)
+
+
+def _unique(community: Community) -> Iterator[Fault]:
+    named: dict[str, Iterable[str]] = {
+        "flats": [flat.id for flat in community.flats],
+        "households": [household.id for household in community.households],
+        "meters": [meter.id for meter in community.meters],
+        "devices": [device.id for device in community.devices],
+        "tasks": [task.id for task in community.tasks],
+    }
+    for section, ids in named.items():
+        seen: set[str] = set()
+        for index, name in enumerate(ids):
+            if name in seen:
+                yield (section, index, "id"), f"'{name}' is used twice; every id in {section} must differ"
+            seen.add(name)
+    for section in ("sharing", "tariffs", "heat"):
+        entries = getattr(community, section) or ()
+        for start, count in Counter(entry.start for entry in entries).items():
+            if count > 1:
+                yield (section,), f"{count} entries start on {start}; a day needs exactly one"
+
+
+def _households(community: Community) -> Iterator[Fault]:
+    flats = {flat.id for flat in community.flats}
+    by_flat: dict[str, list[tuple[int, str]]] = {}
+    for index, household in enumerate(community.households):
+        where: Path = ("households", index)
+        if household.flat not in flats:
+            yield (
+                (*where, "flat"),
+                f"there is no flat '{household.flat}'; add it to flats or correct the name",
+            )
+        if household.until is not None and household.until <= household.start:
+            yield (*where, "until"), "this must be later than 'from': it is the first day no longer included"
+        if household.id == community.owner:
+            yield (*where, "id"), "a household cannot have the owner's name"
+        by_flat.setdefault(household.flat, []).append((index, household.id))
+    for members in by_flat.values():
+        ordered = sorted(members, key=lambda member: community.households[member[0]].start)
+        for (first, _), (second, name) in pairwise(ordered):
+            until = community.households[first].until
+            if until is None or until > community.households[second].start:
+                earlier = community.households[first]
+                yield (
+                    ("households", second, "from"),
+                    f"'{name}' moves into {earlier.flat} while '{earlier.id}' still lives there;"
+                    " give the earlier household an 'until'",
+                )
+
+
+def _meters(community: Community) -> Iterator[Fault]:
+    flats = {flat.id for flat in community.flats}
+    for index, meter in enumerate(community.meters):
+        where: Path = ("meters", index)
+        if meter.unit not in _FITTING_UNITS[meter.measures]:
+            fitting = ", ".join(sorted(_FITTING_UNITS[meter.measures]))
+            yield (*where, "unit"), f"{meter.measures} cannot be in {meter.unit}; use one of {fitting}"
+        if meter.flat is not None and meter.flat not in flats:
+            yield (*where, "flat"), f"there is no flat '{meter.flat}'; add it to flats or correct the name"
+        if meter.common and (meter.flat is not None or meter.measures != "electricity"):
+            yield (*where, "common"), "only an electricity meter without a flat can be the common one"
+        if meter.measures in ("heat", "hot_water") and meter.flat is None:
+            yield (*where, "flat"), f"a {meter.measures} meter belongs to a flat; name it"
+        if meter.measures == "electricity" and meter.flat is None and not meter.common:
+            yield (*where, "flat"), "an electricity meter belongs to a flat, or is 'common: true'"
+        if meter.flat is not None and meter.measures not in ("electricity", "heat", "hot_water"):
+            yield (*where, "flat"), f"a {meter.measures} meter serves the whole building; leave 'flat' out"
+    units = {meter.unit == "units" for meter in community.meters if meter.measures == "heat"}
+    if len(units) > 1:
+        yield ("meters",), "heat in 'units' and heat in kWh cannot share one pool; use one kind of heat meter"
+
+
+def _events(community: Community) -> Iterator[Fault]:
+    meters = {meter.id: meter for meter in community.meters}
+    for index, replacement in enumerate(community.replacements):
+        if replacement.meter not in meters:
+            yield ("replacements", index, "meter"), f"there is no meter '{replacement.meter}'"
+    for index, device in enumerate(community.devices):
+        for point, meter in device.feeds.items():
+            if meter not in meters:
+                yield ("devices", index, "feeds", point), f"there is no meter '{meter}'; add it to meters"
+    households = {household.id for household in community.households}
+    for index, advance in enumerate(community.advances):
+        if advance.household not in households:
+            yield ("advances", index, "household"), f"there is no household '{advance.household}'"
+    for (household, start), count in Counter((a.household, a.start) for a in community.advances).items():
+        if count > 1:
+            yield ("advances",), f"household '{household}' has {count} advances from {start}; keep one"
+    if community.pellets:
+        opening = community.pellets.opening.at
+        for section in ("deliveries", "counts"):
+            for index, event in enumerate(getattr(community.pellets, section)):
+                if event.at < opening:
+                    yield (
+                        ("pellets", section, index, "at"),
+                        "this lies before the opening stock; move the opening",
+                    )
+
+
+def _sharing(community: Community, sharing: Sharing, where: Path) -> Iterator[Fault]:
+    flats = {flat.id for flat in community.flats}
+    weighted = sharing.key in ("fixed", "optimal", "hybrid")
+    if weighted:
+        weights = sharing.weights or {}
+        if set(weights) != flats:
+            wrong = sorted(flats ^ set(weights))
+            yield (
+                (*where, "weights"),
+                f"key '{sharing.key}' needs one weight for every flat; look at {wrong[0]}",
+            )
+        elif not any(weights.values()):
+            yield (*where, "weights"), "all weights are 0; give at least one flat more than 0"
+        if sharing.common == "participant" and sharing.common_weight is None:
+            yield (*where, "common_weight"), f"'participant' under key '{sharing.key}' needs a common_weight"
+    if sharing.key == "priority" and sorted(sharing.order or ()) != sorted(flats):
+        yield (*where, "order"), "key 'priority' needs every flat exactly once"
+    if sharing.surplus == "unused_share" and sharing.key in ("proportional", "priority"):
+        yield (
+            (*where, "surplus"),
+            f"'unused_share' has no meaning under key '{sharing.key}'; choose owner or community",
+        )
+
+
+def _money(community: Community) -> Iterator[Fault]:
+    rates: set[tuple[str, bool]] = set()
+    for index, tariff in enumerate(community.tariffs):
+        if community.heat is not None and tariff.vat_percent.heat is None:
+            yield ("tariffs", index, "vat_percent"), "heat is settled, so this needs a rate for 'heat'"
+        rates.add((f"{tariff.vat_percent.electricity}/{tariff.vat_percent.heat}", tariff.prices_include_vat))
+        if index and len(rates) > 1 and tariff.start.day != 1:
+            yield (
+                ("tariffs", index, "from"),
+                "a change of VAT starts on the first day of a month; split this entry in two",
+            )
+    area_needed = (
+        any(rule.fixed_by == "floor_area" for rule in community.heat or ())
+        or any(meter.common for meter in community.meters)
+        or any(cost.pool == "common" for cost in community.costs)
+    )
+    if area_needed:
+        for index, flat in enumerate(community.flats):
+            if flat.floor_area_m2 is None:
+                yield (
+                    ("flats", index, "floor_area_m2"),
+                    "cost is divided by floor area here, so every flat needs it",
+                )

@@ -1,0 +1,63 @@
+"""Connections to PostgreSQL, with errors in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from core.errors import Unavailable
+
+Connection = psycopg.Connection[Any]
+
+
+def place(url: str) -> str:
+    """Name a database in messages: never with its user or password."""
+    parts = urlsplit(url)
+    return f"{parts.hostname or 'the local socket'}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+def connect(url: str, *, autocommit: bool = False) -> Connection:
+    """Open one connection, in UTC.
+
+    Raises
+    ------
+    Unavailable
+        If the server does not answer or refuses.
+    """
+    try:
+        return psycopg.connect(url, autocommit=autocommit, connect_timeout=10, options="-c TimeZone=UTC")
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no answer"
+        raise Unavailable(
+            f"The database at {place(url)} cannot be reached ({reason}). Start it, or correct WIJKENERGIE_DATABASE_URL."
+        ) from None
+
+
+@contextmanager
+def pool(url: str, *, most: int = 8) -> Iterator[ConnectionPool[Connection]]:
+    """Open a pool of connections, in UTC, and close it at the end.
+
+    Raises
+    ------
+    Unavailable
+        If no connection can be made within ten seconds.
+    """
+    connections: ConnectionPool[Connection] = ConnectionPool(
+        url, min_size=1, max_size=most, open=False, kwargs={"options": "-c TimeZone=UTC", "connect_timeout": 10}
+    )
+    try:
+        connections.open(wait=True, timeout=10)
+    except PoolTimeout:
+        connections.close()
+        raise Unavailable(
+            f"The database at {place(url)} cannot be reached. Start it, or correct WIJKENERGIE_DATABASE_URL."
+        ) from None
+    try:
+        yield connections
+    finally:
+        connections.close()

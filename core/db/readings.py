@@ -1,0 +1,99 @@
+"""The one way raw readings get in: by device, by HTTP and by file alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from psycopg import Cursor
+
+from core.db.connection import Connection
+
+
+@dataclass(frozen=True)
+class Inserted:
+    """How many rows were new, known already with the same value, and in conflict with a known value."""
+
+    new: int
+    duplicate: int
+    conflicting: int
+
+
+def insert_readings(
+    connection: Connection,
+    community: str,
+    rows: Iterable[tuple[str, datetime | str, Decimal | str]],
+    source: str,
+    batch: int | None = None,
+) -> Inserted:
+    """Insert raw readings, each at most once, within the caller's transaction.
+
+    Parameters
+    ----------
+    connection
+        An open transaction; the caller commits, and acknowledges to the source only then.
+    community
+        Leads every key.
+    rows
+        Meter, time (aware, or RFC 3339 text), value in the meter's own unit.
+    source
+        Where they came from, kept with conflicts.
+    batch
+        Of an import that may be undone, else None.
+
+    Returns
+    -------
+    Inserted
+        A row known with the same value counts as duplicate. One with another value changes nothing: the first value
+        stays and the other is kept in ``reading_conflict``.
+    """
+    with connection.cursor() as cursor:
+        _clear_incoming(cursor)
+        with cursor.copy("COPY incoming (meter, time, value) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+        return _take_over(connection, community, source, batch)
+
+
+def insert_copy_lines(
+    connection: Connection, community: str, blocks: Iterable[str], source: str, batch: int | None = None
+) -> Inserted:
+    """Insert readings given as blocks of COPY text lines (``meter<TAB>time<TAB>value``); else as `insert_readings`."""
+    with connection.cursor() as cursor:
+        _clear_incoming(cursor)
+        with cursor.copy("COPY incoming (meter, time, value) FROM STDIN") as copy:
+            for block in blocks:
+                copy.write(block)
+        return _take_over(connection, community, source, batch)
+
+
+def _clear_incoming(cursor: Cursor[Any]) -> None:
+    # Staged per session, so that a batch costs no catalogue writes; emptied here, for two batches in one transaction.
+    cursor.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS incoming (meter text, time timestamptz, value numeric) ON COMMIT DELETE ROWS"
+    )
+    cursor.execute("TRUNCATE incoming")
+
+
+def _take_over(connection: Connection, community: str, source: str, batch: int | None) -> Inserted:
+    with connection.cursor() as cursor:
+        total = cursor.execute("SELECT count(*) FROM incoming").fetchone()
+        new = cursor.execute(
+            "INSERT INTO reading (community, meter, time, value, batch)"
+            " SELECT %s, meter, time, value, %s FROM incoming ON CONFLICT DO NOTHING",
+            (community, batch),
+        ).rowcount
+        seen = total[0] if total else 0
+        if new == seen:
+            return Inserted(new, 0, 0)
+        conflicting = cursor.execute(
+            "INSERT INTO reading_conflict (community, meter, time, value, source)"
+            " SELECT r.community, r.meter, r.time, i.value, %s"
+            " FROM incoming i JOIN reading r ON (r.community, r.meter, r.time) = (%s, i.meter, i.time)"
+            " WHERE r.value <> i.value ON CONFLICT DO NOTHING",
+            (source, community),
+        ).rowcount
+        return Inserted(new, seen - new - conflicting, conflicting)

@@ -1,0 +1,72 @@
+"""The one rounding rule: a total is rounded half-up once, its parts by largest remainder, so that they add up.
+
+Source: the contract's definition of amounts. Half-up means away from zero when negative, as bookkeepers round.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Hashable, Mapping
+from fractions import Fraction
+from math import floor
+from typing import TypeVar
+
+Party = TypeVar("Party", bound=Hashable)
+
+
+def half_up(value: Fraction) -> int:
+    """Nearest integer; a half goes away from zero.
+
+    >>> half_up(Fraction(5, 2)), half_up(Fraction(-5, 2))
+    (3, -3)
+    """
+    doubled = 2 * abs(value.numerator) + value.denominator
+    size = doubled // (2 * value.denominator)
+    return -size if value < 0 else size
+
+
+def fair_rank(*key: object) -> bytes:
+    """Order ties by a hash of what is being divided: stateless, reproducible, favouring nobody over time.
+
+    Parameters
+    ----------
+    key
+        What identifies the tie: community, month or interval, code, party. Printed and joined by ``|``.
+    """
+    return hashlib.sha256("|".join(map(str, key)).encode()).digest()
+
+
+def spread(shares: Mapping[Party, Fraction], total: int, rank: Callable[[Party], bytes]) -> dict[Party, int]:
+    """Divide a whole total over parties: the floor of each exact share, the rest to the largest remainders.
+
+    Parameters
+    ----------
+    shares
+        Exact share of each party; they add up to within one unit of ``total``.
+    total
+        Whole units to divide (cents, milliwatt-hours).
+    rank
+        Orders parties with equal remainders; the lowest comes first.
+
+    Returns
+    -------
+    dict
+        Whole units per party, in the order of ``shares``; they sum exactly to ``total`` and each differs from
+        its exact share by less than one unit.
+
+    Raises
+    ------
+    ValueError
+        If the shares do not belong to the total (the rest is negative or larger than the number of parties).
+    """
+    parts = {party: floor(share) for party, share in shares.items()}
+    rest = total - sum(parts.values())
+    if rest == 0:
+        return parts
+    open_parties = [party for party, share in shares.items() if share.denominator != 1]
+    if not 0 < rest <= len(open_parties):
+        raise ValueError(f"shares summing to {sum(shares.values())} cannot be spread over a total of {total}")
+    open_parties.sort(key=lambda party: (parts[party] - shares[party], rank(party)))
+    for party in open_parties[:rest]:
+        parts[party] += 1
+    return parts

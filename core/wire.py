@@ -1,0 +1,144 @@
+"""The wire format: what devices may say, in which words.
+
+The closed list of quantities, the native MQTT topic, and the reading every source ends in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from core.time import parse_time
+
+QUANTITY_UNITS: Final[dict[str, str]] = {
+    "pv_energy": "kWh",
+    "electric_energy_import": "kWh",
+    "electric_energy_export": "kWh",
+    "thermal_energy": "kWh",
+    "volume": "m3",
+    "heat_units": "units",
+    "fuel_mass_consumed": "kg",
+    "fuel_stock": "kg",
+    "active_power": "W",
+    "thermal_power": "W",
+    "flow_temperature": "°C",
+    "return_temperature": "°C",
+    "outdoor_temperature": "°C",
+    "boiler_temperature": "°C",
+    "flue_gas_temperature": "°C",
+    "distance": "mm",
+    "operating_time": "h",
+    "starts": "1",
+    "state": "",
+    "fault": "",
+}
+"""Every quantity there is, with the unit it is reported in."""
+
+COUNTERS: Final = frozenset(
+    {
+        "pv_energy",
+        "electric_energy_import",
+        "electric_energy_export",
+        "thermal_energy",
+        "volume",
+        "heat_units",
+        "fuel_mass_consumed",
+    }
+)
+"""Quantities that count up."""
+
+_NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,12})?")
+_NATIVE = re.compile(r"wijkenergie/([^/+#]+)/([^/+#]+)")
+
+
+class Reading(NamedTuple):
+    """What a meter showed at an instant; ``value`` in the meter's own unit, exact."""
+
+    meter: str
+    time: datetime
+    value: Decimal
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A value that was not taken, and why, in words a volunteer can act on."""
+
+    meter: str
+    reason: str
+
+
+def plain_decimal(text: str) -> Decimal:
+    """Read a plain decimal number.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else (an exponent, NaN, a comma); the message is a clause that fits behind "is".
+    """
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("not a plain decimal number")
+    return Decimal(text)
+
+
+def native_topic(community: str, meter: str) -> str:
+    """Topic a meter that can speak for itself publishes on."""
+    return f"wijkenergie/{community}/{meter}"
+
+
+def status_topic(community: str) -> str:
+    """Topic of the service's own state, retained, with a last will."""
+    return f"wijkenergie/{community}/status"
+
+
+def alert_topic(community: str, kind: str) -> str:
+    """Topic of alerts."""
+    return f"wijkenergie/{community}/alerts/{kind}"
+
+
+def native_meter(topic: str, community: str) -> str | None:
+    """Meter of a native topic of this community, or None."""
+    match = _NATIVE.fullmatch(topic)
+    if match is None or match[1] != community or match[2] == "status":
+        return None
+    return match[2]
+
+
+def native_readings(meter: str, payload: bytes) -> list[Reading]:
+    """Read a native payload: one ``{"time": ..., "value": "..."}`` or an array of them.
+
+    Raises
+    ------
+    ValueError
+        If anything in the payload is not as described; then none of it counts. The message says what and where.
+    """
+    try:
+        document: Any = json.loads(payload, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise ValueError("the payload is not JSON") from None
+    items = document if isinstance(document, list) else [document]
+    readings = []
+    for index, item in enumerate(items):
+        place = f"entry {index}: " if isinstance(document, list) else ""
+        if not isinstance(item, dict) or "time" not in item or "value" not in item:
+            raise ValueError(f'{place}expected {{"time": ..., "value": ...}}')
+        try:
+            time = parse_time(str(item["time"]))
+        except ValueError as error:
+            raise ValueError(f"{place}time is {error}") from None
+        raw = item["value"]
+        if not isinstance(raw, (str, Decimal)):
+            raise ValueError(f"{place}value is not a number")  # noqa: TRY004 - a bad payload, not a bug
+        try:
+            value = plain_decimal(raw if isinstance(raw, str) else format(raw, "f"))
+        except ValueError as error:
+            raise ValueError(f"{place}value is {error}") from None
+        readings.append(Reading(meter, time, value))
+    return readings
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a number")

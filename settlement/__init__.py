@@ -1,0 +1,1 @@
+"""Who gets what and who pays what: quarter-hours, sharing, heat, pellets, ledger, statements, tasks, messages."""
