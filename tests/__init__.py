@@ -1,0 +1,1 @@
+"""Everything that proves the product: one folder per kind of test."""

@@ -1,0 +1,92 @@
+"""Fixtures of all tests: a real PostgreSQL, a real broker, a clean environment.
+
+=====================  ===========================================================================================
+`server_url`           the server's own database, for tests that make databases or roles
+`database_url`         a fresh, migrated database for this test alone
+`empty_database_url`   a fresh database with nothing in it
+`broker`               a mosquitto with ``url``, ``host``, ``port``, ``stop()``, ``kill()``, ``start()``
+`shared_data`          the folder of real measurements beside the checkout; skips where it is absent
+=====================  ===========================================================================================
+
+Tests in ``integration/``, ``browser/``, ``crash/`` and ``benchmark/`` carry the marker of their folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from core.db.server import temporary
+from tests.support.broker import Broker, find_mosquitto
+from tests.support.postgres import clone, template
+
+pytest_plugins = ["tests.support.tally"]
+
+ROOT = Path(__file__).parents[1]
+
+_SERVER = os.environ.get("WIJKENERGIE_TEST_DATABASE_URL")
+for _name in [name for name in os.environ if name.startswith("WIJKENERGIE_")]:
+    del os.environ[_name]  # a developer's own settings are not part of any test
+
+# No deadline: one example's time says more about the machine's other work than about the code.
+settings.register_profile("dev", max_examples=100, deadline=None)
+settings.register_profile("ci", max_examples=300, deadline=None, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """Address of the server the tests use, as somebody who may make databases and roles."""
+    if _SERVER:
+        yield _SERVER
+    else:
+        with temporary() as server:
+            yield server.url_of("postgres")
+
+
+@pytest.fixture(scope="session")
+def _template(server_url: str) -> Iterator[str]:
+    with template(server_url) as name:
+        yield name
+
+
+@pytest.fixture
+def database_url(server_url: str, _template: str) -> Iterator[str]:
+    """Address of a fresh, migrated database."""
+    with clone(server_url, _template) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(server_url: str) -> Iterator[str]:
+    """Address of a fresh database without any schema."""
+    with clone(server_url, None) as url:
+        yield url
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """Start a broker that lets everybody in and forgets nothing."""
+    if find_mosquitto() is None:
+        pytest.skip("mosquitto is not installed (apt-get install mosquitto)")
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    server = Broker(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real measurements."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"the real data is not beside the checkout ({folder})")
+    return folder

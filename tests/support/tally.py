@@ -1,0 +1,98 @@
+"""What a run did: tests and seconds per kind against a budget, and, in CI, skips that must not be.
+
+Loaded by ``tests/conftest.py``. A test's kind is the folder it is in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+
+BUDGET_MINUTES = {"unit": 1.0, "property": 1.5, "contract": 2.0, "integration": 5.0, "browser": 2.0}
+"""What each kind of ``make test`` may take, 11.5 of the 12 minutes together."""
+
+ALLOWED_SKIPS = {
+    "the server has no TimescaleDB": "no package index carries the extension; it is run by hand before a release",
+    "the real data is not beside the checkout": "other people's measurements are not part of the repository",
+    "this run is not root's": "CI runs as root; the same paths as another user are tests of their own",
+}
+"""Beginnings of the reasons CI accepts for a skipped test, and why."""
+
+MARKED_FOLDERS = ("integration", "browser", "crash", "benchmark")
+_NEEDS_SERVER = {"server_url", "database_url", "empty_database_url", "broker"}
+
+
+def kind_of(path: Path) -> str:
+    """Folder below ``tests/`` of a test file."""
+    parts = path.relative_to(TESTS).parts
+    return parts[0] if len(parts) > 1 else "other"
+
+
+class Tally:
+    """Adds up seconds and counts, and says at the end what they came to."""
+
+    def __init__(self, *, strict: bool) -> None:
+        self._strict = strict
+        self._seconds: dict[str, float] = defaultdict(float)
+        self._counts: dict[str, int] = defaultdict(int)
+        self._wrong_skips: dict[str, int] = defaultdict(int)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Mark tests by their folder, and by the servers they ask for, before ``-m`` selects."""
+        for item in items:
+            kind = kind_of(item.path)
+            if kind in MARKED_FOLDERS:
+                item.add_marker(kind)
+            if _NEEDS_SERVER & set(getattr(item, "fixturenames", ())):
+                item.add_marker("integration")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a test once, and the seconds of its set-up and its end with it."""
+        kind = kind_of(_file_of(report))
+        self._seconds[kind] += report.duration
+        if report.when == "call" or (report.when == "setup" and not report.passed):
+            self._counts[kind] += 1
+        if report.skipped and not hasattr(report, "wasxfail"):
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            reason = reason.removeprefix("Skipped: ")
+            if not reason.startswith(tuple(ALLOWED_SKIPS)):
+                self._wrong_skips[reason] += 1
+
+    @property
+    def _over_budget(self) -> list[str]:
+        return [kind for kind, minutes in BUDGET_MINUTES.items() if self._seconds[kind] > 60 * minutes]
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """In CI a test that should have run, or a kind over its budget, fails the run."""
+        if self._strict and session.exitstatus == pytest.ExitCode.OK and (self._wrong_skips or self._over_budget):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the tally."""
+        if not self._counts:
+            return
+        terminalreporter.section("tests by kind")
+        for kind in sorted(self._counts):
+            budget = BUDGET_MINUTES.get(kind)
+            limit = "" if budget is None else f" of {60 * budget:.0f}"
+            over = "  OVER BUDGET" if kind in self._over_budget else ""
+            terminalreporter.line(f"{kind:12} {self._counts[kind]:5} tests {self._seconds[kind]:7.1f}{limit} s{over}")
+        for reason, count in sorted(self._wrong_skips.items()):
+            word = "CI fails for" if self._strict else "CI would fail for"
+            terminalreporter.line(f"{word} {count} skipped: {reason}", yellow=True)
+
+
+def _file_of(report: pytest.TestReport) -> Path:
+    """Return the file of a reported test."""
+    return TESTS.parent / report.location[0]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the tally of this run."""
+    config.pluginmanager.register(Tally(strict=os.environ.get("CI") == "true"), "tally")
