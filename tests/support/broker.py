@@ -67,7 +67,7 @@ class Broker:
 
     def start(self) -> None:
         """Start, and return when it accepts connections."""
-        assert not self.running
+        assert self._process is None
         program = find_mosquitto()
         assert program is not None
         account = pwd.getpwuid(os.getuid()).pw_name  # as root it would become `mosquitto`, who cannot enter our folder
@@ -77,7 +77,7 @@ class Broker:
             self._process = subprocess.Popen([program, "-c", path], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
-            if not self.running or time.monotonic() > deadline:
+            if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise AssertionError(f"mosquitto does not start:\n{self.log.read_text(encoding='utf-8')}")
             time.sleep(0.01)
