@@ -270,6 +270,11 @@ def _running(home: Path) -> tuple[int, Path] | None:
 
 def _is_server(pid: int, home: Path) -> bool:
     """Whether a process is the server of a home: its number alone proves nothing after a crash."""
+    if pid in _children:
+        if _children[pid].poll() is None:
+            return True
+        del _children[pid]
+        return False
     if Path("/proc/self/cmdline").exists():
         try:
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -305,8 +310,6 @@ def _halt(home: Path, pid: int) -> None:
         deadline = time.monotonic() + _STOP_SECONDS
         while time.monotonic() < deadline:
             if not _is_server(pid, home):
-                if pid in _children:
-                    _children.pop(pid).wait()
                 return
             time.sleep(0.02)
 
