@@ -1,4 +1,4 @@
-"""The house itself: twelve flats, who lives in them, and the meters on the wall.
+"""The house itself: twelve flats and who lives in them.
 
 The C staircase is let for some months at a time: every calendar month one of its four flats changes hands in the
 middle of the month, with some days of vacancy, so that any month has a move to settle. A and B are long lets.
@@ -6,11 +6,10 @@ middle of the month, with some days of vacancy, so that any month has a move to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
@@ -24,8 +23,6 @@ OWNER: Final = "owner"
 LATITUDE: Final = 53.20
 LONGITUDE: Final = 5.80
 ALTITUDE_M: Final = 2
-
-Kind = Literal["inverter", "boiler", "grid", "p1", "native", "heat", "silo"]
 
 _AREAS_M2 = {
     "A01": "62.0", "A02": "62.0", "A03": "78.5", "A04": "78.5",
@@ -50,49 +47,6 @@ class Flat:
 FLATS: Final = tuple(Flat(name, area) for name, area in _AREAS_M2.items())
 FLAT_IDS: Final = tuple(flat.id for flat in FLATS)
 _CHANGING = ("C01", "C02", "C03", "C04")
-
-
-@dataclass(frozen=True)
-class Meter:
-    """A register on the wall, and how finely it shows what it counts.
-
-    Attributes
-    ----------
-    id
-        The meter's name in the community file.
-    kind
-        The device behind it.
-    measures
-        As in the community file.
-    decimals
-        Digits behind the point of the displayed value [kWh, kg].
-    flat
-        The flat it serves, if one.
-    """
-
-    id: str
-    kind: Kind
-    measures: str
-    decimals: int
-    flat: str | None = None
-
-
-def _meters() -> Iterator[Meter]:
-    yield Meter("pv", "inverter", "solar_generation", 3)
-    yield Meter("grid-in", "grid", "grid_import", 3)
-    yield Meter("grid-out", "grid", "grid_export", 3)
-    for flat in FLAT_IDS:
-        yield Meter(f"el-{flat}", "p1", "electricity", 3, flat)
-    yield Meter("el-common", "native", "electricity", 3)
-    yield Meter("boiler-heat", "boiler", "heat_produced", 0)
-    for flat in FLAT_IDS:
-        yield Meter(f"heat-{flat}", "heat", "heat", 0 if flat.startswith("A") else 1, flat)
-    yield Meter("silo", "silo", "pellet_stock", 0)
-
-
-METERS: Final = {meter.id: meter for meter in _meters()}
-REGISTERS: Final = tuple(meter for meter in METERS.values() if meter.kind != "silo")
-"""Meters that count energy; the silo shows a level."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +90,7 @@ def vacant(seed: int, flat: str, days: Integers) -> Flags:
         if household.flat == flat:
             until = household.until.toordinal() if household.until else np.iinfo(np.int64).max
             occupied |= (days >= household.start.toordinal()) & (days < until)
-    before = days < EPOCH.date().toordinal()
-    return np.asarray(~occupied & ~before)
+    return ~occupied
 
 
 def _name(flat: str, turn: int) -> str:

@@ -24,7 +24,7 @@ def stream(seed: int, *name: object) -> np.random.Generator:
 
 
 def daily(seed: int, name: str, first: int, last: int) -> Floats:
-    """Standard normal noise per day, the same for a day whatever range is asked.
+    """Return standard normal noise per day, the same for a day whatever range is asked.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def daily(seed: int, name: str, first: int, last: int) -> Floats:
 
 
 def persistent(seed: int, name: str, first: int, last: int, memory: float) -> Floats:
-    """Daily noise of unit variance in which a day resembles the days before it.
+    """Return daily noise of unit variance in which a day resembles the days before it.
 
     Parameters
     ----------

@@ -71,7 +71,8 @@ class Grid:
 
     def of_day(self, per_day: Floats) -> Floats:
         """Spread one value per local day over the quarter-hours."""
-        return per_day[self.day - self.day[0]]
+        values: Floats = per_day[self.day - self.day[0]]
+        return values
 
 
 @lru_cache(maxsize=16)

@@ -18,7 +18,7 @@ from simulators.grid import QUARTER, Grid, Integers
 from simulators.weather import Weather
 
 _INVERTER_W = 15_000.0
-_OTHER_LOSSES = 0.09
+_OTHER_LOSSES = 0.13
 _PER_KELVIN = -0.0037
 _WIND_M_S = 2.5
 
@@ -40,9 +40,7 @@ def solar_energy(grid: Grid, weather: Weather) -> Integers:
     zenith = position["apparent_zenith"].to_numpy()
     azimuth = position["azimuth"].to_numpy()
     up = zenith < 89.0
-    power = _power(
-        middle[up], zenith[up], azimuth[up], weather.cloud[up], weather.temperature[up], grid.season[up]
-    )
+    power = _power(middle[up], zenith[up], azimuth[up], weather.cloud[up], weather.temperature[up], grid.season[up])
     energy = np.zeros(len(grid.starts), dtype=np.int64)
     energy[up] = np.rint(power * (QUARTER / 3600 * 1000)).astype(np.int64)
     return energy

@@ -56,6 +56,6 @@ def _cloud(seed: int, grid: Grid) -> Floats:
     position = np.arange(len(grid.starts)) / 4.0
     passing = np.interp(position, np.arange(len(hourly)), hourly)
     quick = stream(seed, "cloud-quarter", grid.year).standard_normal(len(grid.starts))
-    latent = 0.75 - 0.75 * summer + 1.25 * day + 0.55 * passing + 0.3 * quick
+    latent = 1.45 - 0.65 * summer + 1.25 * day + 0.55 * passing + 0.3 * quick
     cover: Floats = 1.0 / (1.0 + np.exp(-latent))
     return cover
