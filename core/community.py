@@ -48,6 +48,13 @@ def _amount(value: object) -> Decimal:
     return number
 
 
+def _euro(value: object) -> Decimal:
+    number = _number(value)
+    if number != round(number, 2):
+        raise ValueError(f"'{value}' has parts of a cent; write euros with two decimals")
+    return number
+
+
 def _percent(value: object) -> Decimal:
     number = _amount(value)
     if number > 100:  # noqa: PLR2004 - a percentage
@@ -111,6 +118,8 @@ Number = Annotated[Decimal, BeforeValidator(_number)]
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
 Percent = Annotated[Decimal, BeforeValidator(_percent)]
 Positive = Annotated[Decimal, BeforeValidator(_positive)]
+Euro = Annotated[Decimal, BeforeValidator(_euro)]
+EuroPaid = Annotated[Decimal, BeforeValidator(_amount), BeforeValidator(_euro)]
 Day = Annotated[date, BeforeValidator(_day)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 YesNo = Annotated[bool, BeforeValidator(_yes_no)]
@@ -240,7 +249,7 @@ class Opening(_Part):
 
     at: Instant
     kg: Amount
-    eur: Amount
+    eur: EuroPaid
 
 
 class Delivery(_Part):
@@ -248,7 +257,7 @@ class Delivery(_Part):
 
     at: Instant
     kg: Positive
-    eur: Amount
+    eur: EuroPaid
     invoice: str
 
 
@@ -277,7 +286,7 @@ class Cost(_Part):
 
     date: Day
     pool: Literal["heat", "common"]
-    eur: Number
+    eur: Euro
     invoice: str
     what: str = ""
 
@@ -287,7 +296,7 @@ class Advance(_Part):
 
     household: Slug
     start: Day = Field(alias="from")
-    eur_per_month: Amount
+    eur_per_month: EuroPaid
 
 
 class Task(_Part):

@@ -158,12 +158,13 @@ def _sharing(community: Community, sharing: Sharing, where: Path) -> Iterator[Fa
 
 
 def _money(community: Community) -> Iterator[Fault]:
-    rates: set[tuple[str, bool]] = set()
     for index, tariff in enumerate(community.tariffs):
         if community.heat is not None and tariff.vat_percent.heat is None:
             yield ("tariffs", index, "vat_percent"), "heat is settled, so this needs a rate for 'heat'"
-        rates.add((f"{tariff.vat_percent.electricity}/{tariff.vat_percent.heat}", tariff.prices_include_vat))
-        if index and len(rates) > 1 and tariff.start.day != 1:
+        earlier = [other for other in community.tariffs if other.start < tariff.start]
+        before = max(earlier, key=lambda other: other.start) if earlier else tariff
+        same = (before.vat_percent, before.prices_include_vat) == (tariff.vat_percent, tariff.prices_include_vat)
+        if not same and tariff.start.day != 1:
             yield (
                 ("tariffs", index, "from"),
                 "a change of VAT starts on the first day of a month; split this entry in two",

@@ -75,12 +75,12 @@ def join(config: Tree, events: Events) -> Tree:
         tree[section] = []
     for (kind, key), body in sorted(events.items(), key=lambda item: (item[0][0], _when(item[1]), item[0][1])):
         del key
-        section = sections.get(kind)
+        section = sections[kind]
         if section in EVENT_SECTIONS:
             tree[section].append(body)
         elif section == "opening":
             tree["pellets"]["opening"] = body
-        elif section is not None:
+        else:
             tree["pellets"].setdefault(section, []).append(body)
     return {name: value for name, value in tree.items() if name == "households" or value != []}
 

@@ -142,37 +142,38 @@ CREATE VIEW energy_month AS
            sum(q.energy) AS energy, count(*) AS intervals, count(q.energy) AS known
     FROM quarter q JOIN community c USING (community) GROUP BY 1, 2, 3;
 
--- A settled month. Every computation that changes the result is a new revision.
+-- A settled month. Every computation whose outcome differs is a new run; the newest run counts. (The document's own
+-- revision, which only corrections raise, is inside the statement.)
 CREATE TABLE month (
     community   text NOT NULL,
     month       text NOT NULL CHECK (month ~ '^\d{4}-\d\d$'),
-    revision    integer NOT NULL CHECK (revision > 0),
+    run         integer NOT NULL CHECK (run > 0),
     status      text NOT NULL CHECK (status IN ('provisional', 'final')),
     input_sha256  text NOT NULL,
     result_sha256 text NOT NULL,
     statement   text NOT NULL,               -- statement.json, byte for byte
     settled_at  timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (community, month, revision)
+    PRIMARY KEY (community, month, run)
 );
 -- Double entry, whole cents, append-only; the postings of every transaction sum to zero (checked at commit).
 CREATE TABLE posting (
     community   text NOT NULL,
     month       text NOT NULL,
-    revision    integer NOT NULL,
+    run         integer NOT NULL,
     transaction integer NOT NULL,
     line        integer NOT NULL,
     account     text NOT NULL,
     cents       bigint NOT NULL,
     what        text NOT NULL,
-    PRIMARY KEY (community, month, revision, transaction, line),
-    FOREIGN KEY (community, month, revision) REFERENCES month
+    PRIMARY KEY (community, month, run, transaction, line),
+    FOREIGN KEY (community, month, run) REFERENCES month
 );
 CREATE FUNCTION posting_balances() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (SELECT sum(cents) FROM posting p
-        WHERE (p.community, p.month, p.revision, p.transaction)
-            = (NEW.community, NEW.month, NEW.revision, NEW.transaction)) <> 0 THEN
-        RAISE EXCEPTION 'transaction % of % revision % does not sum to zero', NEW.transaction, NEW.month, NEW.revision;
+        WHERE (p.community, p.month, p.run, p.transaction)
+            = (NEW.community, NEW.month, NEW.run, NEW.transaction)) <> 0 THEN
+        RAISE EXCEPTION 'transaction % of % run % does not sum to zero', NEW.transaction, NEW.month, NEW.run;
     END IF;
     RETURN NULL;
 END $$;

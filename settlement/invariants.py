@@ -1,0 +1,84 @@
+"""Named conservation identities, checked on every run, in production too. A broken one aborts the run.
+
+Only identities stand here: they hold whatever the readings are. Whether readings are plausible is a matter of
+findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from core.units import decimal_text
+from settlement.charges import Charge
+from settlement.heat import HeatPool
+from settlement.ledger import Ledger
+from settlement.model import Check, Line, Series, Spell
+from settlement.pellets import PelletMonth
+from settlement.sun import Sun
+
+
+def _check(name: str, difference: int, decimals: int) -> Check:
+    return Check(name, difference == 0, decimal_text(difference, decimals))
+
+
+def of_sun(sun: Sun) -> Iterator[Check]:
+    """Check the sun of every interval: given + left over = generated, and nobody gets more than was used."""
+    columns = list(sun.shared.values())
+    off, above = 0, 0
+    for index, generated in enumerate(sun.sun):
+        given = sum(column[index] for column in columns)
+        off = max(off, abs(given + sun.surplus[index] - (generated or 0)))
+        for name, column in sun.shared.items():
+            used = sun.used[name][index] or 0
+            above = max(above, column[index] - used, -column[index])
+    yield _check("sun: shared + surplus = generated, in every interval", off, 6)
+    yield _check("sun: 0 <= shared <= consumed, in every interval", above, 6)
+    generated = sum(value for value in sun.sun if value is not None)
+    month = sum(map(sum, columns)) + sum(sun.surplus) - generated
+    yield _check("sun: shared + surplus = generated, in the month", month, 6)
+
+
+def of_parties(
+    sun: Sun, heat: Sequence[Series], shared: Mapping[Spell, int], measured: Mapping[Spell, int], common: int
+) -> Iterator[Check]:
+    """Check that the energy of all parties (and the common area) is the energy of the building."""
+    yield _check(
+        "sun: shares of all parties = shared", sum(shared.values()) + common - sum(map(sum, sun.shared.values())), 6
+    )
+    yield _check("heat: parties' heat = metered heat", sum(measured.values()) - sum(one.known() for one in heat), 6)
+
+
+def of_money(
+    charges: Sequence[Charge], charged: Sequence[Mapping[Spell, Line]], *, include_vat: bool
+) -> Iterator[Check]:
+    """Check every pool to the cent, and every line's net + VAT = amount."""
+    for charge, group in zip(charges, charged, strict=True):
+        price = f" at {charge.price}" if charge.price is not None else ""
+        parts = sum(line.amount if include_vat else line.net for line in group.values())
+        yield _check(f"cents: {charge.code}{price} adds up", parts - charge.total, 2)
+    off = sum(abs(line.net + line.vat - line.amount) for group in charged for line in group.values())
+    yield _check("cents: net + VAT = amount, on every line", off, 2)
+
+
+def of_heat(heat: HeatPool, charges: Sequence[Charge]) -> Check:
+    """Check that the heat lines divide exactly what heat cost."""
+    divided = sum(charge.total for charge in charges if charge.code in ("heat_measured", "heat_fixed"))
+    return _check("cents: heat lines = cost of heat", divided - heat.total, 2)
+
+
+def of_pellets(month: PelletMonth) -> Iterator[Check]:
+    """Check that the stock closes, in kilograms and in cents."""
+    kg = month.start_kg + month.delivered_kg - month.burnt_kg - month.closing_kg
+    yield Check("pellets: start + deliveries = burnt + closing [kg]", kg == 0, str(kg) if kg else "0.000")
+    cents = month.start_cents + month.delivered_cents - month.burnt_cents - month.closing_cents
+    yield _check("pellets: start + deliveries = burnt + closing [EUR]", cents, 2)
+
+
+def of_ledger(ledger: Ledger, totals: int) -> Iterator[Check]:
+    """Check that every transaction sums to zero, and that parties owe what their statements say."""
+    sums: dict[int, int] = {}
+    for posting in ledger.postings:
+        sums[posting.transaction] = sums.get(posting.transaction, 0) + posting.cents
+    yield _check("ledger: every transaction sums to zero", sum(map(abs, sums.values())), 2)
+    owed = sum(posting.cents for posting in ledger.postings if posting.account.startswith("party:"))
+    yield _check("ledger: balances of parties = statements", owed - totals, 2)

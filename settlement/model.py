@@ -1,0 +1,114 @@
+"""The values that travel down the money path: frozen, without behaviour that could surprise.
+
+Energy is ``int`` milliwatt-hours, other quantities millionths of their unit, money whole cents once rounded and
+exact ``Fraction`` cents before. Instants are ``int`` microseconds since 1970 in UTC; an interval is labelled by its
+start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+Quality = Literal["measured", "validated", "estimated", "edited", "missing"]
+WORST_FIRST: tuple[Quality, ...] = ("missing", "estimated", "edited", "validated", "measured")
+
+
+@dataclass(frozen=True)
+class MeterReadings:
+    """What is known of one meter: register readings, or quantities per interval, sorted by time, each once.
+
+    ``times`` [microseconds UTC] rise strictly; ``values`` are in the meter's own unit.
+    """
+
+    kind: Literal["register", "interval"]
+    times: Sequence[int]
+    values: Sequence[Decimal]
+
+
+Readings = Mapping[str, MeterReadings]
+"""By meter id; a meter without rows is absent."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something a person should know; never changes a measured value.
+
+    ``start`` and ``until`` bound what it is about [microseconds UTC], None where it is about the month.
+    """
+
+    code: str
+    text: str
+    meter: str | None = None
+    start: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """A conservation identity; ``difference`` is what is left over, as a decimal, zero when it holds."""
+
+    name: str
+    holds: bool
+    difference: str
+
+
+@dataclass(frozen=True)
+class Series:
+    """One meter's quantity per settlement interval [mWh or millionths]; None where it is missing."""
+
+    meter: str
+    energy: tuple[int | None, ...]
+    quality: tuple[Quality, ...]
+    method: tuple[str | None, ...]
+
+    def known(self, first: int = 0, end: int | None = None) -> int:
+        """Sum of the intervals that are known."""
+        return sum(value for value in self.energy[first:end] if value is not None)
+
+
+@dataclass(frozen=True)
+class Spell:
+    """The days of the month during which one party has a flat; vacancy is a spell of the owner."""
+
+    party: str
+    flat: str
+    start: date
+    until: date
+
+    @property
+    def days(self) -> int:
+        """Number of days."""
+        return (self.until - self.start).days
+
+    @property
+    def label(self) -> str:
+        """Name that tells this spell from every other in the month."""
+        return f"{self.party}|{self.flat}|{self.start}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a statement, rounded: ``amount`` = ``net`` + ``vat`` [cents]."""
+
+    code: str
+    quantity: str | None
+    unit: str | None
+    price: Decimal | None
+    net: int
+    vat_percent: Decimal
+    vat: int
+    amount: int
+
+
+@dataclass(frozen=True)
+class Posting:
+    """One line of double entry [cents], debit positive; those of a ``transaction`` sum to zero."""
+
+    transaction: int
+    account: str
+    cents: int
+    what: str

@@ -1,0 +1,280 @@
+"""The money path of one month, from readings to statement: pure, the same input gives the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from itertools import chain
+
+from core.community import Community
+from core.errors import CheckFailed
+from core.money import half_up
+from core.time import Month, days_between
+from core.units import decimal_text
+from settlement import heat, invariants, pellets, plausibility, readings, sun, tariffs
+from settlement.charges import Charge, Measure, lines
+from settlement.ledger import Ledger, book_month
+from settlement.model import Check, Finding, Line, Readings, Series, Spell
+from settlement.sun import COMMON, Sun
+from settlement.tariffs import Stretch, cents
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Quantities of the month, per meter and per spell [mWh, or millionths for allocator units]."""
+
+    series: Mapping[str, Series]
+    sun: Sun
+    consumed: Mapping[Spell, int]
+    shared: Mapping[Spell, int]
+    heat: Mapping[Spell, int]
+    heat_meters: tuple[Series, ...]
+    heat_in_units: bool
+    heat_produced: int | None
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Everything a settled month consists of."""
+
+    community: Community
+    month: Month
+    stretches: tuple[Stretch, ...]
+    spells: tuple[Spell, ...]
+    energy: Energy
+    pellets: pellets.PelletMonth | None
+    heat: heat.HeatPool | None
+    charged: tuple[Mapping[Spell, Line], ...]
+    advances: Mapping[Spell, int]
+    ledger: Ledger
+    checks: tuple[Check, ...]
+    findings: tuple[Finding, ...]
+
+
+def settle(community: Community, month: Month, known: Readings) -> Settled:
+    """Settle one month.
+
+    Parameters
+    ----------
+    community
+        Configuration and events.
+    month
+        Local month.
+    known
+        Readings of the month with their look-back and look-ahead (`settlement.selection.used`).
+
+    Raises
+    ------
+    BadInput
+        If a day has no price or rule, or a pellet stock is impossible.
+    CheckFailed
+        If a conservation identity is broken; nothing may be published then.
+    """
+    spells = tuple(tariffs.spells(community, month))
+    stretches = tuple(tariffs.stretches(community, month))
+    energy, findings = _energy(community, month, known, spells, stretches)
+    fuel = pellets.account(community, month, _heat_between(community, known))
+    cost = heat.pool(community, month, fuel)
+    owner = Spell(community.owner, "", month.first_day, month.end_day)
+    charges = [
+        *_solar(community, stretches, spells, energy),
+        *_feed_in(community, stretches, spells, energy, owner),
+        *_common(community, month, stretches, spells, energy),
+        *_fixed(month, stretches, spells),
+        *(_heat(community, stretches[0], spells, energy, cost) if cost else ()),
+    ]
+    include_vat = stretches[0].tariff.prices_include_vat
+    charged = tuple(lines(charge, community.community, str(month), include_vat=include_vat) for charge in charges)
+    advances = _advances(community, month, spells)
+    ledger = book_month(cost, fuel, charged, advances)
+    common = sum(energy.sun.shared.get(COMMON, ()))
+    totals = sum(line.amount for group in charged for line in group.values()) - sum(advances.values())
+    checks = tuple(
+        chain(
+            invariants.of_sun(energy.sun),
+            invariants.of_parties(energy.sun, energy.heat_meters, energy.shared, energy.heat, common),
+            invariants.of_money(charges, charged, include_vat=include_vat),
+            [invariants.of_heat(cost, charges)] if cost else [],
+            invariants.of_pellets(fuel) if fuel else [],
+            invariants.of_ledger(ledger, totals),
+        )
+    )
+    broken = [check for check in checks if not check.holds]
+    if broken:
+        raise CheckFailed(
+            f"Month {month} was not settled: '{broken[0].name}' is off by {broken[0].difference}."
+            " This is a fault of the program; please report it with the export of this month."
+        )
+    findings += plausibility.findings(community, energy.heat_produced, _measured_kwh(energy), fuel)
+    return Settled(
+        community, month, stretches, spells, energy, fuel, cost, charged, advances, ledger, checks, tuple(findings)
+    )
+
+
+def _energy(
+    community: Community, month: Month, known: Readings, spells: Sequence[Spell], stretches: Sequence[Stretch]
+) -> tuple[Energy, list[Finding]]:
+    bounds = readings.boundaries(community, month)
+    size = len(bounds) - 1
+    series: dict[str, Series] = {}
+    findings: list[Finding] = []
+    for meter in community.meters:
+        if meter.measures == "pellet_stock":
+            continue
+        series[meter.id], found = readings.intervals(community, meter, known.get(meter.id), bounds)
+        findings += found
+
+    def of(measures: str, flat: str | None = None) -> list[Series]:
+        return [series[m.id] for m in community.meters if m.measures == measures and m.flat == flat]
+
+        used, quality = sun.consumption(community, series, size)
+
+    divided = sun.share(community, stretches, bounds, sun.generation(community, series, size), used, quality)
+
+    consumed, shared, warmth = {}, {}, {}
+    for spell in spells:
+        span = divided.between(community, spell.start, spell.until)
+        consumed[spell] = sum(value for value in used[spell.flat][span.start : span.stop] if value is not None)
+        shared[spell] = sum(divided.shared[spell.flat][span.start : span.stop])
+        warmth[spell] = sum(one.known(span.start, span.stop) for one in of("heat", spell.flat))
+    heat_meters = tuple(series[meter.id] for meter in community.meters_of("heat"))
+    in_units = any(meter.unit == "units" for meter in community.meters_of("heat"))
+    produced = sum(one.known() for one in of("heat_produced")) if of("heat_produced") else None
+    return Energy(series, divided, consumed, shared, warmth, heat_meters, in_units, produced), findings
+
+
+def _heat_between(community: Community, known: Readings) -> pellets.HeatBetween:
+    meters = community.meters_of("heat_produced")
+
+    def between(start: int, end: int) -> int | None:
+        parts = [readings.total_between(community, m, known[m.id], start, end) for m in meters if m.id in known]
+        found = [part for part in parts if part is not None]
+        return sum(found) if found else None
+
+    return between
+
+
+def _measured_kwh(energy: Energy) -> int | None:
+    return None if energy.heat_in_units or not energy.heat_meters else sum(energy.heat.values())
+
+
+def _solar(
+    community: Community, stretches: Sequence[Stretch], spells: Sequence[Spell], energy: Energy
+) -> Iterator[Charge]:
+    """Charge the sun each party used, one charge per price."""
+    for price, group in _by_price(stretches, "solar_eur_per_kwh").items():
+        used = {
+            spell: sum(_within(community, energy.sun, spell, part, energy.sun.shared[spell.flat]) for part in group)
+            for spell in spells
+        }
+        shares = {spell: Fraction(amount, 10**6) * cents(price) for spell, amount in used.items()}
+        shown = {spell: Measure(decimal_text(amount), "kWh") for spell, amount in used.items()}
+        yield Charge("solar", shares, group[0].tariff.vat_percent.electricity, price, shown)
+
+
+def _feed_in(
+    community: Community, stretches: Sequence[Stretch], spells: Sequence[Spell], energy: Energy, owner: Spell
+) -> Iterator[Charge]:
+    """Credit what was left over, to whom the sharing rule says, one charge per price."""
+    for price, group in _by_price(stretches, "feed_in_eur_per_kwh").items():
+        credit: dict[Spell, Fraction] = dict.fromkeys([*spells, owner], Fraction(0))
+        for stretch in group:
+            span = energy.sun.between(community, stretch.start, stretch.until)
+            surplus = sum(energy.sun.surplus[span.start : span.stop])
+            match stretch.sharing.surplus:
+                case "owner":
+                    credit[owner] += surplus
+                case "community":
+                    weights = stretch.sharing.weights if stretch.sharing.key in ("fixed", "optimal", "hybrid") else None
+                    measure = {
+                        spell: Fraction(weights[spell.flat] if weights else 1) * stretch.days_of(spell)
+                        for spell in spells
+                    }
+                    for spell, part in heat.divided(surplus, measure).items():
+                        credit[spell] += part
+                case "unused_share":
+                    for spell in spells:
+                        credit[spell] += _within(community, energy.sun, spell, stretch, energy.sun.unused[spell.flat])
+        shares = {spell: -amount / 10**6 * cents(price) for spell, amount in credit.items()}
+        shown = {spell: Measure(decimal_text(half_up(amount)), "kWh") for spell, amount in credit.items()}
+        yield Charge("feed_in", shares, group[0].tariff.vat_percent.electricity, price, shown)
+
+
+def _common(
+    community: Community, month: Month, stretches: Sequence[Stretch], spells: Sequence[Spell], energy: Energy
+) -> Iterator[Charge]:
+    """Charge the common area's sun and invoices, by floor area and days."""
+    pool = Fraction(sum(amount for _, amount in heat.invoices_of(community, month, "common")))
+    if COMMON in energy.sun.shared:
+        for stretch in stretches:
+            span = energy.sun.between(community, stretch.start, stretch.until)
+            used = sum(energy.sun.shared[COMMON][span.start : span.stop])
+            pool += Fraction(used, 10**6) * cents(stretch.tariff.solar_eur_per_kwh)
+    if pool:
+        shares = heat.divided(pool, heat.areas_by_days(community, spells))
+        yield Charge("common", shares, stretches[0].tariff.vat_percent.electricity)
+
+
+def _fixed(month: Month, stretches: Sequence[Stretch], spells: Sequence[Spell]) -> Iterator[Charge]:
+    """Charge the fixed monthly amount by days, one charge per price."""
+    for price, group in _by_price(stretches, "fixed_eur_per_month").items():
+        days = {spell: sum(stretch.days_of(spell) for stretch in group) for spell in spells}
+        shares = {spell: cents(price) * count / month.days for spell, count in days.items()}
+        shown = {spell: Measure(str(count), "days") for spell, count in days.items()}
+        yield Charge("fixed", shares, group[0].tariff.vat_percent.electricity, price, shown)
+
+
+def _heat(
+    community: Community, stretch: Stretch, spells: Sequence[Spell], energy: Energy, cost: heat.HeatPool
+) -> Iterator[Charge]:
+    """Charge the heat pool: the measured part by metered heat, the fixed part by area or equally, both by days."""
+    vat = stretch.tariff.vat_percent.heat or stretch.tariff.vat_percent.electricity
+    fixed = heat.fixed_measure(community, cost.rule, spells)
+    unit = "m²·days" if cost.rule.fixed_by == "floor_area" else "days"
+    by_fixed = {spell: Measure(_decimal(amount), unit) for spell, amount in fixed.items()}
+    measured = {spell: Fraction(amount) for spell, amount in energy.heat.items()}
+    if any(measured.values()):
+        heat_unit = "units" if energy.heat_in_units else "kWh"
+        shown = {spell: Measure(decimal_text(amount), heat_unit) for spell, amount in energy.heat.items()}
+    else:
+        measured, shown = fixed, by_fixed
+    yield Charge("heat_measured", heat.divided(cost.measured, measured), vat, None, shown)
+    yield Charge("heat_fixed", heat.divided(cost.fixed, fixed), vat, None, by_fixed)
+
+
+def _advances(community: Community, month: Month, spells: Sequence[Spell]) -> dict[Spell, int]:
+    """Sum what each household pays in advance, by days, rounded half-up [cents]."""
+    result = {}
+    for spell in spells:
+        entries = [advance for advance in community.advances if advance.household == spell.party]
+        exact = Fraction(0)
+        for day in days_between(spell.start, spell.until) if entries else ():
+            started = [entry for entry in entries if entry.start <= day]
+            if started:
+                exact += cents(max(started, key=lambda entry: entry.start).eur_per_month) / month.days
+        result[spell] = half_up(exact)
+    return result
+
+
+def _by_price(stretches: Sequence[Stretch], field: str) -> dict[Decimal, list[Stretch]]:
+    groups: dict[Decimal, list[Stretch]] = {}
+    for stretch in stretches:
+        groups.setdefault(getattr(stretch.tariff, field), []).append(stretch)
+    return groups
+
+
+def _within(community: Community, days: Sun, spell: Spell, stretch: Stretch, values: Sequence[int]) -> int:
+    start, until = max(spell.start, stretch.start), min(spell.until, stretch.until)
+    if until <= start:
+        return 0
+    span = days.between(community, start, until)
+    return sum(values[span.start : span.stop])
+
+
+def _decimal(amount: Fraction) -> str:
+    places = 0
+    while (amount * 10**places).denominator != 1:
+        places += 1
+    return decimal_text(int(amount * 10**places), places)

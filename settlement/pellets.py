@@ -1,0 +1,216 @@
+"""The pellet account: what was burnt and what it cost, month by month from the opening stock.
+
+Burnt = stock at the start + deliveries - stock at the end. The stock at the end is a count at local midnight +- 12 h
+of the month's end, else an estimate from the latest count (or the opening), the deliveries since, and the heat
+produced since; the next count corrects the month it falls in. The level sensor never decides.
+
+Conservation: start + deliveries = burnt + closing, in kilograms and in cents. Source: contract section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from core.community import Community, Pellets
+from core.errors import BadInput
+from core.money import half_up
+from core.time import Month, local_day, microseconds
+from core.units import MILLIONTHS
+from settlement.tariffs import cents
+
+COUNT_WINDOW = timedelta(hours=12)
+
+HeatBetween = Callable[[int, int], int | None]
+"""Heat produced between two instants [microseconds], in mWh; None where it is not known."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Pellets of one origin [kg] and what is left of their price [cents]."""
+
+    kg: Fraction
+    value: Fraction
+
+
+@dataclass(frozen=True)
+class PelletMonth:
+    """One month of the account [kg, whole cents]; ``estimated`` when the closing stock is no count."""
+
+    start_kg: Fraction
+    start_cents: int
+    delivered_kg: Fraction
+    delivered_cents: int
+    burnt_kg: Fraction
+    burnt_cents: int
+    closing_kg: Fraction
+    closing_cents: int
+    estimated: bool
+
+
+def account(community: Community, month: Month, heat_between: HeatBetween) -> PelletMonth | None:
+    """Value the pellets burnt in a month.
+
+    Parameters
+    ----------
+    community
+        Its pellet settings, opening, deliveries and counts.
+    month
+        Local month.
+    heat_between
+        Asked only for months that end without a count.
+
+    Returns
+    -------
+    PelletMonth or None
+        None if the community has no pellets, or the month ends before the opening.
+
+    Raises
+    ------
+    BadInput
+        If a stock would be negative, or grew without a delivery; the message names the document.
+    """
+    pellets = community.pellets
+    if pellets is None:
+        return None
+    current = Month.of(local_day(pellets.opening.at, community.zone))
+    if month < current:
+        return None
+    layers = [Layer(Fraction(pellets.opening.kg), cents(pellets.opening.eur))]
+    estimated = False
+    result = None
+    while current <= month:
+        result = _month(community, pellets, current, layers, heat_between, start_estimated=estimated)
+        layers, estimated = result[1], result[0].estimated
+        current = current.shift(1)
+    return result[0] if result else None
+
+
+def heat_needed_from(community: Community, month: Month) -> datetime | None:
+    """Return the instant from which heat readings are needed to value a month; None if counts tell everything."""
+    pellets = community.pellets
+    if pellets is None:
+        return None
+    current = Month.of(local_day(pellets.opening.at, community.zone))
+    while current <= month:
+        _, end = current.bounds(community.zone)
+        if _count_at(pellets, end) is None:
+            return _anchor(pellets, end)[0]
+        current = current.shift(1)
+    return None
+
+
+def _month(
+    community: Community,
+    pellets: Pellets,
+    month: Month,
+    layers: list[Layer],
+    heat_between: HeatBetween,
+    *,
+    start_estimated: bool,
+) -> tuple[PelletMonth, list[Layer]]:
+    start, end = month.bounds(community.zone)
+    new = sorted(
+        (delivery for delivery in pellets.deliveries if start <= delivery.at < end),
+        key=lambda delivery: (delivery.at, delivery.invoice),
+    )
+    held = [*layers, *(Layer(Fraction(delivery.kg), cents(delivery.eur)) for delivery in new)]
+    total_kg = sum((layer.kg for layer in held), Fraction(0))
+    total = sum((layer.value for layer in held), Fraction(0))
+    closing, document, estimated = _closing(pellets, end, heat_between)
+    burnt = total_kg - closing
+    if burnt < 0 and not start_estimated:
+        raise BadInput(
+            f"Pellets: {document} says {_kg(closing)} kg at the end of {month}, but only {_kg(total_kg)} kg can be"
+            " there; add the missing delivery or correct the count."
+        )
+    if pellets.valuation == "fifo":
+        burnt_cents, left = _fifo(held, burnt)
+    else:
+        burnt_cents = half_up(total * burnt / total_kg) if total_kg else int(total)
+        left = [Layer(closing, total - burnt_cents)]
+    before = sum((layer.kg for layer in layers), Fraction(0)), sum((layer.value for layer in layers), Fraction(0))
+    result = PelletMonth(
+        before[0], int(before[1]), total_kg - before[0], int(total - before[1]),
+        burnt, burnt_cents, closing, int(total) - burnt_cents, estimated,
+    )  # fmt: skip
+    return result, left
+
+
+def _fifo(held: list[Layer], burnt: Fraction) -> tuple[int, list[Layer]]:
+    """Burn the oldest layers first; what rounding leaves stays with the oldest layer that is left."""
+    value, rest, left = Fraction(0), burnt, list(held)
+    while rest > 0 and left:
+        oldest = left.pop(0)
+        taken = min(rest, oldest.kg)
+        cost = oldest.value * taken / oldest.kg if oldest.kg else oldest.value
+        value, rest = value + cost, rest - taken
+        if taken < oldest.kg:
+            left.insert(0, Layer(oldest.kg - taken, oldest.value - cost))
+    if rest < 0 and left:
+        # A count found more than was estimated: it is taken back at the price of the oldest layer.
+        oldest = left[0]
+        value = oldest.value * rest / oldest.kg if oldest.kg else Fraction(0)
+        left[0] = Layer(oldest.kg - rest, oldest.value - value)
+    rounded = half_up(value)
+    if left:
+        left[0] = Layer(left[0].kg, left[0].value + value - rounded)
+    else:
+        left = [Layer(Fraction(0), Fraction(0))]
+    return rounded, left
+
+
+def _closing(pellets: Pellets, end: datetime, heat_between: HeatBetween) -> tuple[Fraction, str, bool]:
+    counted = _count_at(pellets, end)
+    if counted is not None:
+        at, kg = counted
+        missed = _delivered(pellets, at, end) - _delivered(pellets, end, at)
+        document = f"the count of {at:%Y-%m-%d}"
+        return _not_negative(kg + missed, document, end), document, False
+    at, kg, document = _anchor(pellets, end)
+    heat = heat_between(microseconds(at), microseconds(end))
+    if heat is None:
+        raise BadInput(
+            f"Pellets: there is no count near {end:%Y-%m-%d %H:%M} UTC and no heat_produced reading since {document};"
+            " add a count within 12 hours of the month's end."
+        )
+    per_kg = Fraction(pellets.kwh_per_kg) * Fraction(pellets.efficiency_percent) / 100
+    left = kg + _delivered(pellets, at, end) - Fraction(heat, MILLIONTHS) / per_kg
+    return _not_negative(left, document, end), f"the estimate since {document}", True
+
+
+def _count_at(pellets: Pellets, end: datetime) -> tuple[datetime, Fraction] | None:
+    near = [count for count in pellets.counts if abs(count.at - end) <= COUNT_WINDOW]
+    if not near:
+        return None
+    best = min(near, key=lambda count: (abs(count.at - end), -microseconds(count.at)))
+    return best.at, Fraction(best.kg)
+
+
+def _anchor(pellets: Pellets, end: datetime) -> tuple[datetime, Fraction, str]:
+    known = [(pellets.opening.at, Fraction(pellets.opening.kg), "the opening stock")]
+    known += [
+        (count.at, Fraction(count.kg), f"the count of {count.at:%Y-%m-%d}")
+        for count in pellets.counts
+        if count.at <= end
+    ]
+    return max(known, key=lambda stock: stock[0])
+
+
+def _delivered(pellets: Pellets, start: datetime, end: datetime) -> Fraction:
+    return sum((Fraction(item.kg) for item in pellets.deliveries if start <= item.at < end), Fraction(0))
+
+
+def _not_negative(kg: Fraction, document: str, end: datetime) -> Fraction:
+    if kg < 0:
+        raise BadInput(
+            f"Pellets: by {document} the stock on {end:%Y-%m-%d} would be {_kg(kg)} kg;"
+            " add the missing delivery or a count."
+        )
+    return kg
+
+
+def _kg(kg: Fraction) -> str:
+    return f"{float(kg):.1f}"

@@ -1,0 +1,59 @@
+"""The shell around the pure money path: one snapshot in, checks on every run, one transaction out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from core.community import CommunityFile
+from core.db import config
+from core.db.connection import Connection
+from core.time import Month
+from settlement import selection, store
+from settlement.model import MeterReadings
+from settlement.month import Settled
+from settlement.replay import settle_document
+
+
+@dataclass(frozen=True)
+class Run:
+    """A month as it was settled: its values, its ``statement.json``, and whether anything was new."""
+
+    settled: Settled
+    document: bytes
+    changed: bool
+
+    @property
+    def statement(self) -> dict[str, Any]:
+        """The statement document."""
+        result: dict[str, Any] = json.loads(self.document)
+        return result
+
+
+def settle(connection: Connection, slug: str, month: Month, now: datetime) -> Run:
+    """Settle a month from the database and keep it as provisional.
+
+    Raises
+    ------
+    BadInput
+        If the community is unknown, or its rules or documents do not allow the month to be settled.
+    CheckFailed
+        If a conservation identity is broken; nothing was written.
+    """
+    with store.one_at_a_time(connection, slug, f"settle {month}"), store.snapshot(connection):
+        file = config.load(connection, slug)
+        settled, document = settle_document(file, month, store.month_readings(connection, file.community, month))
+        statement = json.loads(document)
+        hashes = (statement["input_sha256"], statement["result_sha256"])
+        changed = store.save_month(connection, slug, str(month), document, hashes, settled.ledger.postings, now)
+    return Run(settled, document, changed)
+
+
+def exported(connection: Connection, slug: str, month: Month) -> tuple[CommunityFile, dict[str, MeterReadings]]:
+    """Return the month's community and readings as the database knows them, look-back included."""
+    with store.snapshot(connection):
+        file = config.load(connection, slug)
+        known = store.month_readings(connection, file.community, month)
+    return file, selection.used(file.community, month, known)

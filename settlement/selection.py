@@ -1,0 +1,110 @@
+"""Which readings a month is settled from, and the hash of everything that goes in.
+
+Both ways to settle, from the database and from files, pass through `used`, so that an export replays to the same
+bytes. ``docs/hashes.md`` describes the canonical form byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from core.community import Community, Meter
+from core.time import Month, from_microseconds, microseconds, rfc3339
+from settlement.model import MeterReadings, Readings
+from settlement.pellets import COUNT_WINDOW, heat_needed_from
+from settlement.readings import RETURNS_WITHIN
+
+_CONFIGURATION = (
+    "community", "timezone", "currency", "settlement_interval", "owner", "flats", "households", "meters",
+    "replacements", "sharing", "tariffs", "heat", "pellets", "costs", "advances",
+)  # fmt: skip
+"""Parts of the community that can change a statement."""
+
+
+def used(community: Community, month: Month, known: Readings) -> dict[str, MeterReadings]:
+    """Select what a month is settled from.
+
+    Of every meter the month itself, the reading before it and the first one after, and an hour on either side for
+    telling a dip from a reset. Of boiler heat also what values the pellets since the last count that is needed.
+    A pellet level decides nothing and is left out.
+    """
+    selected = {}
+    for meter in community.meters:
+        readings = known.get(meter.id)
+        if readings is None or meter.measures == "pellet_stock":
+            continue
+        start, end = window(community, month, meter)
+        first = max(0, bisect_left(readings.times, start) - 1)
+        last = bisect_right(readings.times, end) + 1
+        times = tuple(readings.times[first:last])
+        if times:
+            selected[meter.id] = MeterReadings(readings.kind, times, tuple(readings.values[first:last]))
+    return selected
+
+
+def window(community: Community, month: Month, meter: Meter) -> tuple[int, int]:
+    """Span of the readings of a meter that a month needs; one reading beyond each end belongs to it too."""
+    start, end = month.bounds(community.zone)
+    if meter.measures == "heat_produced":
+        start = min(start, heat_needed_from(community, month) or start)
+    return microseconds(start) - RETURNS_WITHIN, microseconds(end) + RETURNS_WITHIN
+
+
+def input_sha256(community: Community, month: Month, selected: Readings) -> str:
+    """SHA-256 over the canonical form of configuration, events and the readings used."""
+    digest = hashlib.sha256()
+    for part in canonical(community, month, selected):
+        digest.update(part.encode())
+    return digest.hexdigest()
+
+
+def canonical(community: Community, month: Month, selected: Readings) -> Iterator[str]:
+    """Yield the canonical form: one line of JSON, then one ``meter,time,value`` line per reading, sorted."""
+    tree = _stable(community.model_dump(mode="json", by_alias=True, include=set(_CONFIGURATION)))
+    _, end = month.bounds(community.zone)
+    late = rfc3339(end + COUNT_WINDOW)
+    first_after = str(month.end_day)
+    tree["households"] = sorted(_before(tree["households"], "from", first_after), key=lambda item: str(item["id"]))
+    tree["advances"] = sorted(_before(tree["advances"], "from", first_after), key=_text)
+    tree["costs"] = sorted(_before(tree["costs"], "date", first_after), key=_text)
+    tree["replacements"] = sorted(tree["replacements"], key=_text)
+    if community.pellets:
+        for section in ("deliveries", "counts"):
+            tree["pellets"][section] = sorted(_before(tree["pellets"][section], "at", late), key=_text)
+    tree["month"] = str(month)
+    yield _text(tree) + "\n"
+    for meter in sorted(selected):
+        readings = selected[meter]
+        for time, value in zip(readings.times, readings.values, strict=True):
+            kind = "" if readings.kind == "register" else ",interval"
+            yield f"{meter},{rfc3339(from_microseconds(time))},{plain(value)}{kind}\n"
+
+
+def plain(value: Decimal) -> str:
+    """Print a decimal without exponent and without needless zeros, so that 1.50 and 1.5 are one value."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _before(entries: list[dict[str, Any]], field: str, limit: str) -> list[dict[str, Any]]:
+    return [entry for entry in entries if str(entry[field]) < limit]
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _stable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _stable(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_stable(inner) for inner in value]
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return value

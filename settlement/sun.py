@@ -1,0 +1,168 @@
+"""The month's sun, interval by interval: what each flat used, what it was given, what was left over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from core.community import Community, Sharing
+from core.money import fair_rank
+from core.time import from_microseconds, microseconds, midnight, rfc3339
+from settlement.model import WORST_FIRST, Quality, Series
+from settlement.sharing import Key, Rank, divide, key_of, largest_remainder
+from settlement.tariffs import Stretch
+
+COMMON = "common"
+"""Name of the common area where flats are listed."""
+
+
+@dataclass(frozen=True)
+class Sun:
+    """Energy per interval [mWh]; ``used`` None where a consumption is missing, ``sun`` None where the sun is.
+
+    In every interval with sun: sum of ``shared`` over flats and common + ``surplus`` = ``sun``.
+    """
+
+    bounds: Sequence[int]
+    sun: Sequence[int | None]
+    used: Mapping[str, Sequence[int | None]]
+    quality: Mapping[str, Sequence[Quality]]
+    shared: Mapping[str, Sequence[int]]
+    surplus: Sequence[int]
+    unused: Mapping[str, Sequence[int]]
+
+    def between(self, community: Community, start: date, until: date) -> range:
+        """Positions of the intervals of local days."""
+        first = self.bounds[0]
+        step = self.bounds[1] - first
+        begin, end = (microseconds(midnight(day, community.zone)) for day in (start, until))
+        return range((begin - first) // step, (end - first) // step)
+
+
+def total(series: Sequence[Series], size: int) -> list[int | None]:
+    """Add meters up, interval by interval; None where one of them is missing or there is none."""
+    if not series:
+        return [None] * size
+    return [
+        None if any(value is None for value in values) else sum(value for value in values if value is not None)
+        for values in zip(*(one.energy for one in series), strict=True)
+    ]
+
+
+def worst(series: Sequence[Series], size: int) -> list[Quality]:
+    """Worst quality of several meters, interval by interval."""
+    if not series:
+        return ["missing"] * size
+    return [min(values, key=WORST_FIRST.index) for values in zip(*(one.quality for one in series), strict=True)]
+
+
+def consumption(
+    community: Community, series: Mapping[str, Series], size: int
+) -> tuple[dict[str, list[int | None]], dict[str, list[Quality]]]:
+    """Consumption and its quality per flat, and of ``common`` if it has a meter, interval by interval."""
+    used, quality = {}, {}
+    for name in [*(flat.id for flat in community.flats), COMMON]:
+        flat = None if name == COMMON else name
+        meters = [series[meter.id] for meter in community.meters_of("electricity") if meter.flat == flat]
+        if meters or flat:
+            used[name], quality[name] = total(meters, size), worst(meters, size)
+    return used, quality
+
+
+def generation(community: Community, series: Mapping[str, Series], size: int) -> list[int | None]:
+    """Sun of all inverters together, interval by interval."""
+    return total([series[meter.id] for meter in community.meters_of("solar_generation")], size)
+
+
+def share(
+    community: Community,
+    stretches: Sequence[Stretch],
+    bounds: Sequence[int],
+    generated: Sequence[int | None],
+    used: Mapping[str, Sequence[int | None]],
+    quality: Mapping[str, Sequence[Quality]],
+) -> Sun:
+    """Divide the sun of every interval by the rule of its day.
+
+    Parameters
+    ----------
+    community, stretches
+        The rules.
+    bounds
+        n + 1 interval boundaries [microseconds UTC].
+        generated
+        Sun of each interval; None shares nothing. [mWh]
+    used, quality
+        Consumption of each flat and of ``common``, if it has a meter; None takes no part. [mWh]
+    """
+    names = [flat.id for flat in community.flats]
+    size = len(bounds) - 1
+    shared = {name: [0] * size for name in used}
+    unused = {name: [0] * size for name in names}
+    surplus = [0] * size
+    days = Sun(bounds, generated, used, quality, shared, surplus, unused)
+    for stretch in stretches:
+        key, weights = key_of(community, stretch.sharing)
+        divider = _Divider(community, stretch.sharing, key, weights, names)
+        for index in days.between(community, stretch.start, stretch.until):
+            sun = generated[index]
+            if not sun:
+                continue
+            use = {name: values[index] for name, values in used.items()}
+            given, spare = divider.interval(bounds[index], sun, use)
+            for name, value in given.items():
+                shared[name][index] = value
+            for name, value in spare.items():
+                unused[name][index] = value
+            surplus[index] = sun - sum(given.values())
+    return days
+
+
+class _Divider:
+    """One sharing rule, ready to divide interval after interval."""
+
+    def __init__(
+        self, community: Community, sharing: Sharing, key: Key, weights: Sequence[int], names: Sequence[str]
+    ) -> None:
+        self._slug = community.community
+        self._mode = sharing.common
+        self._by_unused = sharing.surplus == "unused_share"
+        self._key = key
+        self._weights = weights
+        self._parties = [*names, COMMON] if len(weights) > len(names) else list(names)
+        self._flats = names
+
+    def interval(self, start: int, sun: int, use: Mapping[str, int | None]) -> tuple[dict[str, int], dict[str, int]]:
+        """Return what each party is given, and (by ``unused_share``) which part of the surplus is whose."""
+        given: dict[str, int] = {}
+        common = use.get(COMMON) or 0
+        offered = sun
+        if self._mode == "first" and COMMON in use:
+            given[COMMON] = min(sun, common)
+            offered -= given[COMMON]
+        wanted = [use.get(name) or 0 for name in self._parties]
+        rank = self._rank(start)
+        given |= zip(self._parties, divide(self._key, offered, wanted, rank), strict=True)
+        if self._mode == "last" and COMMON in use:
+            given[COMMON] = min(sun - sum(given.values()), common)
+        surplus = sun - sum(given.values())
+        given = {name: value for name, value in given.items() if name in use}
+        return given, self._spare(offered, surplus, use, given, rank) if self._by_unused and surplus else {}
+
+    def _spare(
+        self, offered: int, surplus: int, use: Mapping[str, int | None], given: Mapping[str, int], rank: Rank
+    ) -> dict[str, int]:
+        whole = sum(self._weights)
+        entitled = [
+            max(0, weight * offered - given.get(name, 0) * whole) if use.get(name) is not None else 0
+            for name, weight in zip(self._flats, self._weights, strict=False)
+        ]
+        if not any(entitled):
+            entitled = list(self._weights[: len(self._flats)])
+        parts = largest_remainder([surplus * part for part in entitled], sum(entitled), rank)
+        return dict(zip(self._flats, parts, strict=True))
+
+    def _rank(self, start: int) -> Rank:
+        label = rfc3339(from_microseconds(start))
+        return lambda party: fair_rank(self._slug, label, self._parties[party])

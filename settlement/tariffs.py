@@ -1,0 +1,101 @@
+"""Prices and rules by date: every local day has exactly one of each, or the settlement says which day has none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Protocol, TypeVar
+
+from core.community import Community, Sharing, Tariff
+from core.errors import BadInput
+from core.time import Month, days_between
+from settlement.model import Spell
+
+
+class _Dated(Protocol):
+    @property
+    def start(self) -> date: ...
+
+
+Entry = TypeVar("Entry", bound=_Dated)
+
+
+def valid_on(entries: Sequence[Entry], day: date, what: str) -> Entry:
+    """Return the entry in force on a day: the latest that starts on or before it.
+
+    Raises
+    ------
+    BadInput
+        If none does; the message names the day.
+    """
+    started = [entry for entry in entries if entry.start <= day]
+    if not started:
+        raise BadInput(f"There is no {what} for {day}; add one with 'from' on or before that day.")
+    return max(started, key=lambda entry: entry.start)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Days of a month with one tariff and one sharing rule; ``until`` is not included."""
+
+    start: date
+    until: date
+    tariff: Tariff
+    sharing: Sharing
+
+    def days_of(self, spell: Spell) -> int:
+        """Days a spell has in this stretch."""
+        return max(0, (min(self.until, spell.until) - max(self.start, spell.start)).days)
+
+
+def stretches(community: Community, month: Month) -> list[Stretch]:
+    """Cut a month where a tariff or sharing rule changes."""
+    return stretches_between(community, month.first_day, month.end_day)
+
+
+def stretches_between(community: Community, start: date, end: date) -> list[Stretch]:
+    """Cut a span of days, ``end`` not included, where a tariff or sharing rule changes."""
+    found: list[Stretch] = []
+    for day in days_between(start, end):
+        tariff = valid_on(community.tariffs, day, "tariff")
+        sharing = valid_on(community.sharing, day, "sharing rule")
+        until = day + timedelta(days=1)
+        if found and found[-1].tariff is tariff and found[-1].sharing is sharing:
+            found[-1] = Stretch(found[-1].start, until, tariff, sharing)
+        else:
+            found.append(Stretch(day, until, tariff, sharing))
+    return found
+
+
+def spells(community: Community, month: Month) -> list[Spell]:
+    """Who has which flat on which days of the month; every day of every flat is in exactly one spell.
+
+    Days without a household are vacancy and belong to the owner. Sorted by flat, then by first day.
+    """
+    found = []
+    for flat in sorted(community.flats, key=lambda flat: flat.id):
+        households = sorted(
+            (household for household in community.households if household.flat == flat.id),
+            key=lambda household: household.start,
+        )
+        day = month.first_day
+        for household in households:
+            start = max(household.start, month.first_day)
+            until = min(household.until or month.end_day, month.end_day)
+            if until <= start:
+                continue
+            if start > day:
+                found.append(Spell(community.owner, flat.id, day, start))
+            found.append(Spell(household.id, flat.id, start, until))
+            day = until
+        if day < month.end_day:
+            found.append(Spell(community.owner, flat.id, day, month.end_day))
+    return found
+
+
+def cents(euros: Decimal) -> Fraction:
+    """Exact cents of a euro amount."""
+    return Fraction(euros) * 100
