@@ -115,10 +115,8 @@ def _share(
         }
     if first >= end:
         return
-        size = len(bounds) - 1
+    size = len(bounds) - 1
     used, quality = sun.consumption(community, series, size)
-
     stretches = tariffs.stretches_between(community, first, end)
-
     divided = sun.share(community, stretches, bounds, sun.generation(community, series, size), used, quality)
     store.save_shares(connection, community.community, divided, newest)

@@ -129,7 +129,7 @@ def _energy(
     def of(measures: str, flat: str | None = None) -> list[Series]:
         return [series[m.id] for m in community.meters if m.measures == measures and m.flat == flat]
 
-        used, quality = sun.consumption(community, series, size)
+    used, quality = sun.consumption(community, series, size)
 
     divided = sun.share(community, stretches, bounds, sun.generation(community, series, size), used, quality)
 

@@ -23,7 +23,7 @@ _COMMIT_TAKES = timedelta(minutes=2)
 
 
 def readings_between(connection: Connection, community: str, meter: str, start: int, end: int) -> MeterReadings | None:
-    """Readings of a meter within a span [microseconds], with the nearest one before and after it."""
+    """Return a meter's readings within a span [microseconds], with the nearest one before and after it."""
     rows = connection.execute(
         "(SELECT time, value FROM reading WHERE (community, meter) = (%(c)s, %(m)s) AND time < %(start)s"
         " ORDER BY time DESC LIMIT 1)"
