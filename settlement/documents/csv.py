@@ -1,0 +1,63 @@
+"""A month as rows to book: one per statement line.
+
+RFC 4180: comma, decimal point, CRLF, a header row, UTF-8. This is for bookkeeping programs, which can all be told to
+read it so; numbers are those of the statement, digit for digit.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import Any, Final
+
+COLUMNS: Final = (
+    "month",
+    "party",
+    "flat",
+    "from",
+    "until",
+    "code",
+    "quantity",
+    "unit",
+    "price_eur",
+    "net_eur",
+    "vat_percent",
+    "vat_eur",
+    "amount_eur",
+    "status",
+    "revision",
+)
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def statement_csv(statement: dict[str, Any]) -> str:
+    """Return a month's statement lines as CSV.
+
+    Parameters
+    ----------
+    statement
+        statement.json as the contract describes it.
+
+    Returns
+    -------
+    str
+        The rows in the statement's order; their ``amount_eur`` add up to the sum of all totals.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for entry in statement["statements"]:
+        for line in entry["lines"]:
+            row = {**statement, **entry, **line}
+            writer.writerow([_cell(row[name]) for name in COLUMNS])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> str:
+    """Print a value so that a spreadsheet takes it as a number or a text, never as a formula."""
+    text = "" if value is None else str(value)
+    if text.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(text):
+        return "'" + text
+    return text
