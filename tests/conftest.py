@@ -2,6 +2,7 @@
 
 =====================  ===========================================================================================
 `server_url`           the server's own database, for tests that make databases or roles
+`template_name`        a migrated database on it to `clone`, for fixtures that many tests share
 `database_url`         a fresh, migrated database for this test alone
 `empty_database_url`   a fresh database with nothing in it
 `broker`               a mosquitto with ``url``, ``host``, ``port``, ``stop()``, ``kill()``, ``start()``
@@ -49,15 +50,16 @@ def server_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def _template(server_url: str) -> Iterator[str]:
+def template_name(server_url: str) -> Iterator[str]:
+    """Name of a migrated database that can be cloned."""
     with template(server_url) as name:
         yield name
 
 
 @pytest.fixture
-def database_url(server_url: str, _template: str) -> Iterator[str]:
+def database_url(server_url: str, template_name: str) -> Iterator[str]:
     """Address of a fresh, migrated database."""
-    with clone(server_url, _template) as url:
+    with clone(server_url, template_name) as url:
         yield url
 
 

@@ -24,7 +24,7 @@ ALLOWED_SKIPS = {
 """Beginnings of the reasons CI accepts for a skipped test, and why."""
 
 MARKED_FOLDERS = ("integration", "browser", "crash", "benchmark")
-_NEEDS_SERVER = {"server_url", "database_url", "empty_database_url", "broker"}
+_NEEDS_SERVER = {"server_url", "template_name", "database_url", "empty_database_url", "broker"}
 
 
 def kind_of(path: Path) -> str:
