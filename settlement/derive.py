@@ -19,7 +19,7 @@ from settlement.readings import RETURNS_WITHIN
 _DAY = timedelta(days=1)
 
 
-def update(connection: Connection, slug: str, now: datetime, *, newest_first: bool = True) -> int:
+def update(connection: Connection, slug: str, now: datetime, *, since: date | None = None) -> int:
     """Work new readings into the stored quarter-hours.
 
     Parameters
@@ -30,8 +30,9 @@ def update(connection: Connection, slug: str, now: datetime, *, newest_first: bo
         Community.
     now
         Becomes ``known_at`` of the rows that change.
-    newest_first
-        After a long history the present matters to residents first.
+        since
+        Leave out days before this one; a later call without it works them in.
+
 
     Returns
     -------
@@ -46,12 +47,14 @@ def update(connection: Connection, slug: str, now: datetime, *, newest_first: bo
         if changed is None or span is None:
             return 0
         written = 0
-        chunks = list(_chunks(*span))
-        for first, end in reversed(chunks) if newest_first else chunks:
+        first_day = max(span[0], since) if since else span[0]
+        chunks = list(_chunks(first_day, span[1]))
+        for first, end in reversed(chunks):  # the present matters to residents first
             with connection.transaction():
                 written += _derive(connection, community, first, end, now)
-        with connection.transaction():
-            store.mark_derived(connection, slug, changed[0])
+        if first_day == span[0]:
+            with connection.transaction():
+                store.mark_derived(connection, slug, changed[0])
     return written
 
 

@@ -93,16 +93,17 @@ def group(kind: Kind, rows: Iterable[Row], name: str) -> Readings:
     return readings
 
 
-def write(path: Path, readings: Readings) -> None:
-    """Write readings as a file that `read` reads back to the same values; sorted by meter and time."""
+def text(readings: Readings) -> str:
+    """Print readings as a file that `read` reads back to the same values; sorted by meter and time."""
     kinds = {one.kind for one in readings.values()}
-    header = "start,meter,value" if kinds == {"interval"} else "time,meter,value"
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(header + "\n")
-        for meter in sorted(readings):
-            one = readings[meter]
-            for time, value in zip(one.times, one.values, strict=True):
-                file.write(f"{rfc3339(from_microseconds(time))},{meter},{plain(value)}\n")
+    rows = ["start,meter,value" if kinds == {"interval"} else "time,meter,value"]
+    for meter in sorted(readings):
+        one = readings[meter]
+        rows += [
+            f"{rfc3339(from_microseconds(time))},{meter},{plain(value)}"
+            for time, value in zip(one.times, one.values, strict=True)
+        ]
+    return "\n".join(rows) + "\n"
 
 
 def _rows(reader: CsvReader, name: str, community: Community, kind: Kind) -> Iterator[Row]:

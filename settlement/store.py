@@ -216,3 +216,38 @@ def save_shares(connection: Connection, community: str, sun: Sun, until: int) ->
 def _stage(cursor: Cursor[Any], table: LiteralString, columns: LiteralString) -> None:
     cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {table} ({columns}) ON COMMIT DELETE ROWS")
     cursor.execute(f"TRUNCATE {table}")
+
+
+def add_batch(connection: Connection, community: str, source: str, now: datetime) -> int:
+    """Open an import batch and return its number."""
+    row = connection.execute(
+        "INSERT INTO batch (community, source, created_at) VALUES (%s, %s, %s) RETURNING id", (community, source, now)
+    ).fetchone()
+    if row is None:
+        raise LookupError("INSERT ... RETURNING returned nothing")
+    return int(row[0])
+
+
+def close_batch(connection: Connection, community: str, batch: int, now: datetime) -> bool:
+    """Mark a batch as taken back; False if it is unknown or was before."""
+    return bool(
+        connection.execute(
+            "UPDATE batch SET undone_at = %s WHERE (community, id) = (%s, %s) AND undone_at IS NULL",
+            (now, community, batch),
+        ).rowcount
+    )
+
+
+def remove_batch(connection: Connection, community: str, batch: int) -> int:
+    """Delete a batch's readings and everything derived from their first time on; the rest is derived anew."""
+    first = connection.execute(
+        "SELECT min(time) FROM reading WHERE (community, batch) = (%s, %s)", (community, batch)
+    ).fetchone()
+    if first is None or first[0] is None:
+        return 0
+    removed = connection.execute("DELETE FROM reading WHERE (community, batch) = (%s, %s)", (community, batch)).rowcount
+    since = first[0] - timedelta(days=1)
+    connection.execute("DELETE FROM quarter WHERE community = %s AND start >= %s", (community, since))
+    connection.execute("DELETE FROM shared_quarter WHERE community = %s AND start >= %s", (community, since))
+    connection.execute("DELETE FROM derived_until WHERE community = %s", (community,))
+    return removed

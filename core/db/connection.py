@@ -61,3 +61,21 @@ def pool(url: str, *, most: int = 8) -> Iterator[ConnectionPool[Connection]]:
         yield connections
     finally:
         connections.close()
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Turn a database that went away, or is full, into one sentence.
+
+    Raises
+    ------
+    Unavailable
+        Instead of any `psycopg.OperationalError` raised inside.
+    """
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise Unavailable(f"The database went away while it was needed ({reason}). Start it and try again.") from error
+    except psycopg.errors.UndefinedTable as error:
+        raise Unavailable("The database has no schema yet; run 'wijkenergie migrate'.") from error

@@ -97,3 +97,14 @@ def _take_over(connection: Connection, community: str, source: str, batch: int |
             (source, community),
         ).rowcount
         return Inserted(new, seen - new - conflicting, conflicting)
+
+
+def newest_reading(connection: Connection, community: str) -> datetime | None:
+    """Return the time of the newest reading of a community."""
+    row = connection.execute("SELECT max(time) FROM reading WHERE community = %s", (community,)).fetchone()
+    return row[0] if row else None
+
+
+def analyse(connection: Connection) -> None:
+    """Tell the planner what a bulk load has changed."""
+    connection.execute("ANALYZE reading")

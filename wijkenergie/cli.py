@@ -1,0 +1,236 @@
+"""The command line. Errors are one or two plain sentences on standard error and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.community import load
+from core.db import config
+from core.db.connection import in_words
+from core.db.migrate import migrate as migrate_schema
+from core.errors import BadInput, CheckFailed, Unavailable, WijkError
+from core.settings import load_settings
+from core.time import Month, utc_now
+from wijkenergie import device, files, tables
+from wijkenergie.wiring import configure_log, database, session, slug_of
+
+app = typer.Typer(
+    name="wijkenergie",
+    help="Reads the meters of a block of flats, divides sun and heat fairly, keeps the boiler fed.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(device.app, name="device")
+
+CommunityPath = Annotated[Path, typer.Argument(metavar="COMMUNITY.yaml", help="the community file")]
+ReadingsPath = Annotated[Path, typer.Argument(metavar="READINGS.csv", help="the readings file")]
+MonthText = Annotated[str, typer.Argument(metavar="MONTH", help="YYYY-MM, local time")]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="folder to write to")]
+AsJson = Annotated[bool, typer.Option("--json", help="machine-readable output")]
+
+
+@app.command()
+def check(path: CommunityPath) -> None:
+    """Validate a community file."""
+    from collector.feeds import feed_faults  # noqa: PLC0415 - profiles are read only here
+
+    file = load(path)
+    faults = [f"{path.name}: {tables.place(where)}: {text}." for where, text in feed_faults(file.community)]
+    if faults:
+        raise BadInput("\n".join(faults))
+    community = file.community
+    print(
+        f"{path.name} is in order: {community.name}, {len(community.flats)} flats,"
+        f" {len(community.meters)} meters, {len(community.devices)} devices."
+    )
+
+
+@app.command()
+def apply(path: CommunityPath) -> None:
+    """Bring the database in line with a community file; shows the difference first."""
+    check(path)
+    file = load(path)
+    with session(load_settings()) as connection:
+        difference = config.compare(connection, file)
+        connection.rollback()
+        for line in difference.lines():
+            print(line)
+        if difference.changes:
+            config.apply(connection, file, utc_now(), "file")
+            print(f"Applied to {file.community.community}.")
+        else:
+            print("The database is in line with the file.")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database schema up to date."""
+    with database(load_settings()) as url:
+        for line in migrate_schema(url) or ["The schema is up to date."]:
+            print(line)
+
+
+@app.command()
+def settle(
+    month: MonthText,
+    *,
+    final: Annotated[bool, typer.Option("--final", help="make the month final")] = False,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="also write the documents here")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Settle a month from the database and keep it as provisional."""
+    from settlement import replay, run  # noqa: PLC0415 - keeps other commands quick
+
+    wanted = Month.parse(month)
+    if final:
+        raise BadInput("This version keeps months provisional; leave --final out.")
+    with session(load_settings()) as connection:
+        result = run.settle(connection, slug_of(connection, load_settings()), wanted, utc_now())
+    if out is not None:
+        replay.write(out, result.settled, result.document)
+    if as_json:
+        sys.stdout.buffer.write(result.document)
+    else:
+        tables.show_month(result.statement)
+
+
+@app.command()
+def replay(
+    community: CommunityPath,
+    readings: ReadingsPath,
+    month: Annotated[str, typer.Option("--month", metavar="MONTH", help="YYYY-MM, local time")],
+    out: Out,
+    key: Annotated[str | None, typer.Option("--key", help="another sharing key than the file's")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Settle a month from files: no database, no network."""
+    from settlement import replay as replaying  # noqa: PLC0415 - see settle
+
+    settled, document = replaying.replay(community, readings, Month.parse(month), key)
+    replaying.write(out, settled, document)
+    statement: dict[str, Any] = json.loads(document)
+    if as_json:
+        sys.stdout.buffer.write(document)
+    else:
+        tables.show_month(statement)
+        print(f"Written to {out}: statement.json and quarters.csv.")
+
+
+@app.command()
+def export(month: MonthText, out: Out) -> None:
+    """Write the month's community.yaml and readings.csv as the database knows them."""
+    wanted = Month.parse(month)
+    with session(load_settings()) as connection:
+        written = files.export(connection, slug_of(connection, load_settings()), wanted, out)
+    print(f"Written to {out}: {', '.join(path.name for path in written)}.")
+
+
+@app.command(name="import")
+def import_readings(
+    readings: Annotated[Path | None, typer.Argument(metavar="[READINGS.csv]")] = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    undo: Annotated[int | None, typer.Option("--undo", metavar="BATCH", help="take an imported batch back")] = None,
+) -> None:
+    """Load readings by file: shows what would happen, then asks; a batch can be undone."""
+    if (readings is None) == (undo is None):
+        raise BadInput("Give either a readings file, or --undo with the number of a batch.")
+    with session(load_settings()) as connection:
+        slug = slug_of(connection, load_settings())
+        if undo is not None:
+            print(files.undo(connection, slug, undo, utc_now()))
+        elif readings is not None:
+            plan = files.preview(connection, slug, readings)
+            for line in plan.lines():
+                print(line)
+            if plan.new and not yes and not _confirmed():
+                raise CheckFailed("Nothing was imported.")
+            print(files.take_in(connection, plan, utc_now()) if plan.new else "There is nothing new in the file.")
+
+
+@app.command()
+def collect() -> None:
+    """Read the devices (runs until stopped)."""
+    from collector import service  # noqa: PLC0415 - keeps other commands quick
+
+    settings = load_settings()
+    configure_log(settings.log)
+    with session(settings) as connection:
+        slug = slug_of(connection, settings)
+    with database(settings) as url:
+        service.run(url, settings.mqtt_url.get_secret_value(), slug)
+
+
+@app.command()
+def serve() -> None:
+    """Serve the pages and the API (runs until stopped)."""
+    from api import serve as serving  # noqa: PLC0415 - keeps other commands quick
+
+    settings = load_settings()
+    configure_log(settings.log)
+    with session(settings) as connection:
+        slug = slug_of(connection, settings)
+    with database(settings) as url:
+        serving.run(url, settings, slug)
+
+
+@app.command()
+def work() -> None:
+    """Settle, forecast, alert and send messages (runs until stopped)."""
+    from settlement import jobs  # noqa: PLC0415 - keeps other commands quick
+
+    settings = load_settings()
+    configure_log(settings.log)
+    with session(settings) as connection:
+        slug = slug_of(connection, settings)
+    with database(settings) as url:
+        jobs.run_worker(url, settings, slug)
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option("--port", help="where the pages are served")] = 8000,
+    data: Annotated[Path | None, typer.Option("--data", metavar="DIR", help="folder of the demo's data")] = None,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="compare a minute and a month with the truth, then end")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="which simulated building")] = 1,
+) -> None:
+    """Run a whole simulated building on this machine."""
+    from wijkenergie.demo import run  # noqa: PLC0415 - the simulators are heavy
+
+    settings = load_settings()
+    configure_log(settings.log)
+    run(settings, data or settings.data_dir, port, seed, once=once)
+
+
+def _confirmed() -> bool:
+    if not sys.stdin.isatty():
+        raise BadInput("There is nobody to ask; add --yes to import.")
+    return typer.confirm("Import?")
+
+
+def main() -> None:
+    """Run a command; every foreseen failure becomes a sentence and an exit code."""
+    try:
+        with in_words():
+            app()
+    except WijkError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"There is no space left on the disk ({error.filename}); make room and try again.", file=sys.stderr)
+        sys.exit(Unavailable.exit_code)

@@ -1,0 +1,39 @@
+"""The demo's mail server: takes every message on loopback and shows it on the console."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.message import EmailMessage
+from typing import cast
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from wijkenergie.demo.broker import free_port
+
+
+class _Show:
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+        message = cast(EmailMessage, email.message_from_bytes(envelope.content or b"", policy=email.policy.default))
+        body = message.get_body(("plain", "html"))
+        text = str(body.get_content()).strip() if body else ""
+        indented = "\n".join(f"    {line}" for line in text.splitlines())
+        self._show(f"mail to {', '.join(envelope.rcpt_tos)}: {message['subject']}\n{indented}")
+        return "250 OK"
+
+
+@contextmanager
+def mailbox(show: Callable[[str], None]) -> Iterator[str]:
+    """Run the mail server; gives its apprise address, to which a recipient is added."""
+    controller = Controller(_Show(show), hostname="127.0.0.1", port=free_port())
+    controller.start()
+    try:
+        yield f"mailto://127.0.0.1:{controller.port}?from=wijkenergie@flat-de-ster.example&to=coordinator@flat-de-ster.example&mode=insecure"
+    finally:
+        controller.stop()

@@ -1,0 +1,59 @@
+"""What commands print: a settled month as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def place(path: Iterable[str | int]) -> str:
+    """Print the path of a field, like ``devices[2].link``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def show_month(statement: dict[str, Any]) -> None:
+    """Print a statement: a line per party, the building's energy, the checks and the findings."""
+    console = Console(highlight=False)
+    energy = statement["energy"]
+    console.print(
+        f"{statement['community']} {statement['month']} ({statement['status']}): sun {_kwh(energy['solar_kwh'])},"
+        f" shared {_kwh(energy['shared_kwh'])}, left over {_kwh(energy['surplus_kwh'])};"
+        f" heat in the flats {_kwh(energy['heat_measured_kwh'])}."
+    )
+    table = Table("flat", "party", "from", "until")
+    for name in ("sun kWh", "grid kWh", "heat kWh", "total EUR", "advance EUR", "balance EUR"):
+        table.add_column(name, justify="right")
+    for entry in statement["statements"]:
+        electricity, heat = entry["electricity"] or {}, entry["heat"] or {}
+        table.add_row(
+            entry["flat"] or "",
+            entry["party"],
+            entry["from"],
+            entry["until"],
+            *(_short(value) for value in (electricity.get("shared_kwh"), electricity.get("grid_kwh"))),
+            _short(heat.get("measured_kwh")),
+            entry["total_eur"],
+            entry["advance_eur"],
+            entry["balance_eur"],
+        )
+    console.print(table)
+    holding = sum(check["holds"] for check in statement["checks"])
+    console.print(f"{holding} of {len(statement['checks'])} checks hold exactly.")
+    for finding in statement["findings"][:20]:
+        console.print(f"- {finding['text']}", markup=False)
+    if len(statement["findings"]) > len(statement["findings"][:20]):
+        console.print(f"- and {len(statement['findings']) - 20} more findings in the document.")
+
+
+def _short(value: str | None) -> str:
+    return "" if value is None else value[:-3]
+
+
+def _kwh(value: str | None) -> str:
+    return "unknown" if value is None else f"{value[:-3]} kWh"
