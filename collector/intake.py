@@ -1,0 +1,143 @@
+"""From what a device said to what is stored: readings of meters, measurements, dead letters, health."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from collector import metrics
+from collector.decode import Decoded, Refused, Value, decode
+from collector.delivery import DeadLetter, Delivery, Health, Measurement
+from collector.feeds import feeds_of, meter_value
+from collector.profile import Profile, load
+from collector.quantities import reported
+from collector.raw import Message, Raw
+from collector.refusal import UNREADABLE
+from core.community import Community, Device, Meter
+from core.wire import Reading, native_readings
+
+GAUGE_EVERY: Final = timedelta(seconds=60)
+"""A measurement is kept this often at most; a change of state always."""
+AHEAD: Final = timedelta(minutes=15)
+"""A clock that is further in the future than this is wrong."""
+_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_QUARTER: Final = timedelta(minutes=15)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def time_fault(time: datetime, now: datetime) -> str | None:
+    """Say what is wrong with the time of a reading, or None."""
+    if time > now + AHEAD:
+        return "the device's clock is in the future"
+    if time < _EARLIEST:
+        return "the device's clock is before the year 2000"
+    return None
+
+
+class Intake:
+    """One device: knows its profile, what it feeds, and what was kept last.
+
+    Raises
+    ------
+    BadInput
+        If profile or feeds of the device are wrong.
+    """
+
+    def __init__(self, device: Device, community: Community) -> None:
+        self.device = device
+        self.profile: Profile = load(device.profile)
+        self._feeds: dict[str, Meter] = feeds_of(device, self.profile, community)
+        self._kept: dict[str, tuple[datetime, str | None]] = {}
+        self._slots: dict[str, tuple[int, int]] = {}
+
+    def from_message(self, message: Message, now: datetime) -> Delivery:
+        """Decode a message; what cannot be read becomes a dead letter."""
+        decoded = decode(Raw(now, messages=(message,)), self.profile)
+        delivery, faults = self._delivery(decoded, now, thin=self.profile.timeless)
+        if not faults:
+            return delivery
+        letter = DeadLetter(message.topic, message.payload, f"{self.device.id}: {'; '.join(faults)}")
+        return Delivery(now, self.device.id, delivery.readings, delivery.measurements, (letter,), delivery.health)
+
+    def from_poll(self, raw: Raw, now: datetime) -> Delivery:
+        """Decode a poll."""
+        return self._delivery(decode(raw, self.profile), now, thin=True)[0]
+
+    def silent(self, reason: str, now: datetime) -> Delivery:
+        """Note that the device did not answer."""
+        return Delivery(now, self.device.id, health=(Health(self.device.id, heard=False, error=reason),))
+
+    def misses_model(self, delivery: Delivery) -> bool:
+        """Whether a poll brought nothing for a meter, so that the device's register map must be looked up again."""
+        return bool(self._feeds) and not delivery.readings
+
+    def _delivery(self, decoded: Decoded, now: datetime, *, thin: bool) -> tuple[Delivery, list[str]]:
+        readings: list[Reading] = []
+        measurements: list[Measurement] = []
+        faults = [refusal.reason for refusal in decoded.refused if self._spoils(refusal, decoded)]
+        for refusal in decoded.refused:
+            metrics.REFUSALS.labels(refusal.code).inc()
+        for value in decoded.values:
+            wrong = time_fault(value.time, now)
+            if wrong is not None:
+                metrics.REFUSALS.labels("time").inc()
+                faults.append(wrong)
+            elif value.point in self._feeds and value.value is not None:
+                if not thin or self._due(value):
+                    meter = self._feeds[value.point]
+                    readings.append(Reading(meter.id, value.time, meter_value(value.value, value.unit, meter)))
+            elif self._worth_keeping(value):
+                measurements.append(self._measurement(value))
+        faults = list(dict.fromkeys(faults))
+        troubles = faults or [item.reason for item in decoded.refused if item.point in self._feeds]
+        note = Health(self.device.id, heard=bool(decoded.values), error="; ".join(dict.fromkeys(troubles)) or None)
+        # What the broker kept or repeats says nothing about the device, neither good nor bad.
+        stale = not decoded.values and all(item.code == "stale" for item in decoded.refused)
+        health = () if stale else (note,)
+        return Delivery(now, self.device.id, tuple(readings), tuple(measurements), health=health), faults
+
+    def _spoils(self, refusal: Refused, decoded: Decoded) -> bool:
+        """Whether a refusal makes the message a dead letter: it hits a meter, or leaves nothing at all."""
+        return refusal.code in UNREADABLE and (refusal.point in self._feeds or not decoded.values)
+
+    def _due(self, value: Value) -> bool:
+        """Whether a value without a time of its own is the first of its period or quarter-hour."""
+        since = value.time - _EPOCH
+        slot = (since // self.device.every, since // _QUARTER)
+        if self._slots.get(value.point) == slot:
+            return False
+        self._slots[value.point] = slot
+        return True
+
+    def _worth_keeping(self, value: Value) -> bool:
+        last = self._kept.get(value.point)
+        same_state = last is not None and last[1] == value.text
+        if last is not None and same_state and timedelta(0) <= value.time - last[0] < GAUGE_EVERY:
+            return False
+        self._kept[value.point] = (value.time, value.text)
+        return True
+
+    def _measurement(self, value: Value) -> Measurement:
+        amount = None if value.value is None else reported(value.value, value.unit)
+        return Measurement(self.device.id, value.point, value.time, value.quantity, amount, value.text)
+
+
+def native_delivery(meter: str, message: Message, meters: Mapping[str, Meter], now: datetime) -> Delivery:
+    """Read a message on a native topic; one wrong entry makes the whole message a dead letter."""
+    reason = None
+    readings: tuple[Reading, ...] = ()
+    if meter not in meters:
+        reason = f"unknown meter '{meter}'; add it to the community file"
+    else:
+        try:
+            readings = tuple(native_readings(meter, message.payload))
+        except ValueError as error:
+            reason = str(error)
+        else:
+            wrong = [fault for fault in (time_fault(reading.time, now) for reading in readings) if fault]
+            reason = wrong[0] if wrong else None
+    if reason is None:
+        return Delivery(now, message.topic, readings)
+    metrics.REFUSALS.labels("unreadable").inc()
+    return Delivery(now, message.topic, dead_letters=(DeadLetter(message.topic, message.payload, reason),))

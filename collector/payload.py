@@ -1,0 +1,140 @@
+"""Values in JSON documents and in bare texts."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from collector.refusal import NoValue
+from core.time import parse_time
+
+_NUMBER: Final = re.compile(r"[+-]?\d{1,30}(\.\d{1,60})?([eE][+-]?\d{1,2})?")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SHOWN: Final = 40  # characters of a foreign text in a message
+
+
+def text_of(content: bytes) -> str:
+    """Decode a payload.
+
+    Raises
+    ------
+    NoValue
+        If it is neither UTF-8 nor the ISO-8859-1 that older boilers mix in.
+    """
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    if "\0" in text:
+        raise NoValue("unreadable", "the payload is not text")
+    return text
+
+
+def document_of(text: str) -> Any:
+    """Read JSON with every number exact.
+
+    Raises
+    ------
+    NoValue
+        If it is not JSON.
+    """
+    try:
+        return json.loads(text, parse_float=_Literal, parse_int=_Literal, parse_constant=_Literal)
+    except (ValueError, RecursionError):
+        raise NoValue("unreadable", "the payload is not JSON") from None
+
+
+class _Literal(str):
+    """A number as it was written; a type of its own to tell 12 from "12" where that matters."""
+
+    __slots__ = ()
+
+
+def at_pointer(document: Any, pointer: str) -> Any:
+    """Return what a JSON pointer leads to.
+
+    Raises
+    ------
+    NoValue
+        If there is nothing, or null.
+    """
+    here = document
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(here, dict) and name in here:
+            here = here[name]
+        elif isinstance(here, list) and name.isdecimal() and int(name[:6]) < len(here):
+            here = here[int(name[:6])]
+        else:
+            raise NoValue("missing", f"the field {pointer} is missing")
+    if here is None:
+        raise NoValue("no_value", f"the field {pointer} is empty (null)")
+    return here
+
+
+def scalar_text(value: Any, item: int | None) -> str:
+    """Return a value as text: a number or a text; of an array the item the profile names.
+
+    Raises
+    ------
+    NoValue
+        If it is anything else.
+    """
+    if isinstance(value, list) and item is not None:
+        if item >= len(value):
+            raise NoValue("missing", f"the list has no item {item}")
+        value = value[item]
+    if not isinstance(value, str):
+        raise NoValue("unreadable", f"expected a number, got {_kind(value)}")
+    return value.strip()
+
+
+def decimal_of(text: str) -> Decimal:
+    """Read a number exactly.
+
+    Raises
+    ------
+    NoValue
+        If it is none.
+    """
+    if not _NUMBER.fullmatch(text):
+        raise NoValue("unreadable", f"{shown(text)} is not a number")
+    return Decimal(text)
+
+
+def instant_of(text: str, form: str) -> datetime:
+    """Read the time a payload names: RFC 3339, or seconds or milliseconds since 1970.
+
+    Raises
+    ------
+    NoValue
+        If it is none.
+    """
+    if form == "rfc3339":
+        try:
+            return parse_time(text)
+        except ValueError as error:
+            raise NoValue("time", f"the time {shown(text)} is {error}") from None
+    try:
+        factor = 1_000_000 if form == "unix_s" else 1_000
+        return _EPOCH + timedelta(microseconds=int(decimal_of(text) * factor))
+    except (NoValue, OverflowError):
+        raise NoValue("time", f"{shown(text)} is not a time in seconds since 1970") from None
+
+
+def shown(text: str) -> str:
+    """Quote a foreign text for a message: short, and printable."""
+    return f"'{printable(text)}{'...' if len(text) > _SHOWN else ''}'"
+
+
+def printable(text: str) -> str:
+    """Return the start of a foreign text without signs that a terminal or a database chokes on."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text[:_SHOWN])
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "true or false", dict: "an object", list: "a list"}
+    return names.get(type(value), "something else")

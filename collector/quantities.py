@@ -1,0 +1,61 @@
+"""Units devices count in, and how they become the unit a quantity is reported in."""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal
+from fractions import Fraction
+from typing import Final
+
+from core.units import ENERGY_UNITS
+from core.wire import QUANTITY_UNITS
+
+EXACT: Final = Context(prec=1200)
+"""Digits enough for any register, also a binary 64-bit float, times any scale: nothing is rounded."""
+
+_RATIOS: Final[dict[str, tuple[str, Fraction]]] = {
+    **{unit: ("kWh", factor / ENERGY_UNITS["kWh"]) for unit, factor in ENERGY_UNITS.items()},
+    "W": ("W", Fraction(1)),
+    "kW": ("W", Fraction(1000)),
+    "g": ("kg", Fraction(1, 1000)),
+    "kg": ("kg", Fraction(1)),
+    "t": ("kg", Fraction(1000)),
+    "°C": ("°C", Fraction(1)),
+    "l": ("m3", Fraction(1, 1000)),
+    "m3": ("m3", Fraction(1)),
+    "units": ("units", Fraction(1)),
+    "mm": ("mm", Fraction(1)),
+    "s": ("h", Fraction(1, 3600)),
+    "min": ("h", Fraction(1, 60)),
+    "h": ("h", Fraction(1)),
+    "1": ("1", Fraction(1)),
+    "": ("", Fraction(1)),
+}
+"""Reported unit, and how many of it make one of the device's."""
+
+DEVICE_UNITS: Final = frozenset(_RATIOS)
+"""Every unit a profile may name."""
+
+_PLACES: Final = 6  # of a number that does not end, like GJ in kWh: milliwatt-hours
+
+
+def fits(unit: str, quantity: str) -> bool:
+    """Whether a device may count a quantity in this unit."""
+    return unit in _RATIOS and _RATIOS[unit][0] == QUANTITY_UNITS[quantity]
+
+
+def reported(value: Decimal, unit: str) -> Decimal:
+    """Convert a device's value to the unit its quantity is reported in.
+
+    Returns
+    -------
+    Decimal
+        Exact where the result ends; else (GJ and MJ in kWh, minutes in hours) half-even to six decimals.
+    """
+    ratio = _RATIOS[unit][1]
+    rest = ratio.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    if rest == 1:
+        return EXACT.multiply(value, EXACT.divide(Decimal(ratio.numerator), Decimal(ratio.denominator)))
+    return Decimal(round(Fraction(value) * ratio * 10**_PLACES)).scaleb(-_PLACES, EXACT)

@@ -1,0 +1,62 @@
+"""Which device or meter an MQTT message belongs to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+
+from collector.delivery import DeadLetter, Delivery
+from collector.intake import Intake, native_delivery
+from collector.links import MqttLink, parse_link
+from collector.raw import Message
+from core.community import Community
+from core.wire import native_meter, native_topic, status_topic
+
+
+class Router:
+    """Routes by topic.
+
+    Parameters
+    ----------
+    community
+        Whose native topics count; its meters.
+    intakes
+        Devices with an MQTT link.
+    native
+        Whether this router also takes the native topics.
+    """
+
+    def __init__(self, community: Community, intakes: Iterable[Intake], *, native: bool) -> None:
+        self._slug = community.community
+        self._meters = {meter.id: meter for meter in community.meters}
+        self._native = native
+        self._by_topic: defaultdict[str, list[Intake]] = defaultdict(list)
+        for intake in intakes:
+            link = parse_link(intake.device.link)
+            rule = intake.profile.messages
+            if isinstance(link, MqttLink) and rule is not None:
+                self._by_topic[link.topic(rule.topic)].append(intake)
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """Topic filters to subscribe to."""
+        return (*([native_topic(self._slug, "+")] if self._native else []), *sorted(self._by_topic))
+
+    def route(self, message: Message, now: datetime) -> Delivery:
+        """Return what a message brings; empty for our own status."""
+        found = [intake.from_message(message, now) for intake in self._by_topic.get(message.topic, ())]
+        meter = native_meter(message.topic, self._slug)
+        if self._native and meter is not None:
+            found.append(native_delivery(meter, message, self._meters, now))
+        if not found and message.topic != status_topic(self._slug):
+            letter = DeadLetter(message.topic, message.payload, "no device of the community has this topic")
+            return Delivery(now, message.topic, dead_letters=(letter,))
+        return Delivery(
+            now,
+            message.topic,
+            tuple(reading for one in found for reading in one.readings),
+            tuple(measurement for one in found for measurement in one.measurements),
+            tuple(letter for one in found for letter in one.dead_letters),
+            tuple(note for one in found for note in one.health),
+        )

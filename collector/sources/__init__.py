@@ -1,0 +1,1 @@
+"""Where readings come from: Modbus TCP and MQTT."""

@@ -1,0 +1,112 @@
+"""The MQTT broker: its address, how to log in, and which version of MQTT it speaks."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from core.errors import BadInput, Unavailable
+
+_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+_PATIENCE_SECONDS: Final = 5.0
+KEEP_ALIVE_SECONDS: Final = 30
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Address and credentials of a broker."""
+
+    host: str
+    port: int
+    tls: bool
+    user: str | None
+    password: str | None = field(repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> Broker:
+        """Read ``mqtt://user:password@host:port`` or ``mqtts://...``.
+
+        Raises
+        ------
+        BadInput
+            If it is none.
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise BadInput("The broker's address has no valid port; write mqtt://host:1883.") from None
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise BadInput("The broker's address must start with mqtt:// or mqtts:// and name a host.")
+        user = None if parts.username is None else unquote(parts.username)
+        password = None if parts.password is None else unquote(parts.password)
+        return cls(parts.hostname, port or _PORTS[parts.scheme], parts.scheme == "mqtts", user, password)
+
+    def client(self, client_id: str, version: MQTTProtocolVersion, **options: Any) -> mqtt.Client:
+        """Return a client that is not yet connected."""
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=version, **options)
+        if self.user is not None:
+            client.username_pw_set(self.user, self.password)
+        if self.tls:
+            client.tls_set()
+        return client
+
+    def version(self) -> MQTTProtocolVersion:
+        """Ask the broker whether it speaks MQTT 5.
+
+        Returns
+        -------
+        MQTTProtocolVersion
+            MQTTv5, or MQTTv311 where it turns MQTT 5 down.
+
+        Raises
+        ------
+        Unavailable
+            If nobody answers, or the broker does not let us in.
+        """
+        for version in (MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311):
+            reason = self._knock(version)
+            if reason == "":
+                return version
+            if reason is not None and "version" not in reason.lower():
+                raise Unavailable(f"The broker at {self} does not let us in: {reason}. Check WIJKENERGIE_MQTT_URL.")
+        raise Unavailable(f"The broker at {self} closes the connection without a word; check its log.")
+
+    def _knock(self, version: MQTTProtocolVersion) -> str | None:
+        """Connect once: empty when welcome, the broker's reason when not, None when it hung up without a word."""
+        answers: list[str] = []
+        done = threading.Event()
+
+        def on_connect(_client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+            answers.append(str(reason) if reason.is_failure else "")
+            done.set()
+
+        def on_disconnect(*_: Any) -> None:
+            done.set()
+
+        client = self.client(f"wijkenergie-{uuid.uuid4().hex[:12]}", version, reconnect_on_failure=False)
+        client.on_connect, client.on_disconnect = on_connect, on_disconnect
+        try:
+            client.connect(self.host, self.port, KEEP_ALIVE_SECONDS)
+        except OSError as error:
+            reason = error.strerror or str(error) or "no answer"
+            raise Unavailable(
+                f"The broker at {self} cannot be reached ({reason}). Start it, or correct WIJKENERGIE_MQTT_URL."
+            ) from None
+        client.loop_start()
+        try:
+            if not done.wait(_PATIENCE_SECONDS):
+                raise Unavailable(f"The broker at {self} does not answer. Start it, or correct WIJKENERGIE_MQTT_URL.")
+        finally:
+            client.disconnect()
+            client.loop_stop()
+        return answers[0] if answers else None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
