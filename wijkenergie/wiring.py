@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,22 +91,8 @@ def configure_log(style: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(file=_StandardError()),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
     )
-
-
-class _StandardError:
-    """Standard error as it is when a line is written, not when the log was configured."""
-
-    def write(self, text: str) -> int:
-        import sys  # noqa: PLC0415 - looked up at every line on purpose
-
-        return sys.stderr.write(text)
-
-    def flush(self) -> None:
-        import sys  # noqa: PLC0415 - see write
-
-        sys.stderr.flush()
 
 
 def absolute(path: Path) -> Path:

@@ -98,11 +98,12 @@ def _start(
 def _place(children: Processes) -> Ready:
     """Wait until the simulated building says where it is."""
     log = children.log("building")
-    children.wait(
-        "the simulated building", lambda: b"ready " in log.read_bytes() and log.read_bytes().endswith(b"\n"), 60
-    )
-    line = next(line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("ready "))
-    return Ready.parse(line)
+
+    def said() -> list[str]:
+        return [line for line in log.read_text(encoding="utf-8").splitlines(keepends=True) if line.startswith("ready ")]
+
+    children.wait("the simulated building", lambda: any(line.endswith("\n") for line in said()), 60)
+    return Ready.parse(said()[0])
 
 
 def _compare(url: str, prepared: building.Prepared, seed: int, children: Processes) -> None:
@@ -123,7 +124,7 @@ def _compare(url: str, prepared: building.Prepared, seed: int, children: Process
 
 def _answers(address: str) -> bool:
     try:
-        with urllib.request.urlopen(address, timeout=2) as answer:
+        with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - our own address
             return bool(answer.status == 200)  # noqa: PLR2004 - OK
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False

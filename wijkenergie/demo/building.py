@@ -16,8 +16,9 @@ from core.db.readings import analyse, insert_copy_lines, newest_reading
 from core.errors import BadInput
 from core.time import Month, local_day
 from settlement import derive, run
-from simulators.building import COMMUNITY, ZONE
+from simulators.building import COMMUNITY
 from simulators.description import community_text
+from simulators.grid import ZONE
 from simulators.history import history, history_start
 from simulators.serve import Ready
 from wijkenergie.demo import people

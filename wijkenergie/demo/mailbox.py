@@ -6,8 +6,6 @@ import email
 import email.policy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from email.message import EmailMessage
-from typing import cast
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -20,12 +18,16 @@ class _Show:
         self._show = show
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        message = cast(EmailMessage, email.message_from_bytes(envelope.content or b"", policy=email.policy.default))
+        message = email.message_from_bytes(_bytes(envelope.content), policy=email.policy.default)
         body = message.get_body(("plain", "html"))
         text = str(body.get_content()).strip() if body else ""
         indented = "\n".join(f"    {line}" for line in text.splitlines())
         self._show(f"mail to {', '.join(envelope.rcpt_tos)}: {message['subject']}\n{indented}")
         return "250 OK"
+
+
+def _bytes(content: bytes | str | None) -> bytes:
+    return content.encode() if isinstance(content, str) else content or b""
 
 
 @contextmanager
