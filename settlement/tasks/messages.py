@@ -91,7 +91,7 @@ def statements_ready(connection: Connection, community: Community, month: Month,
     with connection.transaction():
         for person in store.reachable(connection, slug, "resident"):
             if person.household in parties:
-                letter = letters.statement_ready(community.name, month, f"{base_url}/", person.language)
+                letter = letters.statement_ready(community.name, month, f"{base_url}/statements", person.language)
                 written += enqueue(
                     connection,
                     slug,
