@@ -66,14 +66,10 @@ class Cellar:
         delivered = sum(delivery.kg for delivery in self.deliveries if delivery.at <= instant)
         return (_SILO_AT_EPOCH + _HOPPER_AT_EPOCH + delivered) * _MG - burnt_mg(self.world, instant)
 
-    def counted_kg(self, month: Month) -> tuple[datetime, int]:
-        """Return when people took stock at a month's end, and what they wrote down [kg, in fives].
-
-        They come on the first morning of the next month and are some ten kilos off.
-        """
-        chance = stream(self.seed, "count", month)
-        at = midnight(month.end_day, ZONE) + timedelta(minutes=int(chance.integers(7 * 60, 10 * 60)))
-        return at, 5 * round((self.stock_mg(at) / _MG + chance.normal(0, 8)) / 5)
+    def counted_kg(self, month: Month) -> int:
+        """Return what people wrote down when they took stock at a month's end [kg, in fives]; some ten kilos off."""
+        error = stream(self.seed, "count", month).normal(0, 8)
+        return 5 * round((self.stock_mg(count_time(self.seed, month)) / _MG + error) / 5)
 
     def level_kg(self, hours: Integers) -> Integers:
         """Return what the sensor in the silo says during each hour [kg].
@@ -124,6 +120,12 @@ class Cellar:
 def cellar_at(seed: int, instant: datetime) -> Cellar:
     """Return the cellar that knows an instant; kept between calls."""
     return _cellar(seed, world_at(seed, instant))
+
+
+def count_time(seed: int, month: Month) -> datetime:
+    """Return when people take stock at a month's end: on the first morning of the next month."""
+    minutes = int(stream(seed, "count time", month).integers(7 * 60, 10 * 60))
+    return midnight(month.end_day, ZONE) + timedelta(minutes=minutes)
 
 
 def burnt_mg(world: World, instant: datetime) -> int:

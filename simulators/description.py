@@ -18,7 +18,7 @@ from simulators.building import (
     Household,
     households,
 )
-from simulators.cellar import BAG_KG, HOPPER_KG, SILO_KG, Delivery, cellar_at
+from simulators.cellar import BAG_KG, HOPPER_KG, SILO_KG, Delivery, cellar_at, count_time
 from simulators.chance import stream
 from simulators.grid import ZONE
 from simulators.history import MONTHS, history_start
@@ -86,13 +86,13 @@ def story(seed: int, now: datetime) -> Story:
     months = [this.shift(-back) for back in range(MONTHS, -1, -1)]
     people = [person for person in households(seed, this) if (person.until or date.max) > months[0].first_day]
     kg = 5 * round(cellar.stock_mg(start) / 5 / 10**6)
-    counts = [cellar.counted_kg(month) for month in months[:-1]]
+    counted = [month for month in months[:-1] if count_time(seed, month) <= now]
     return Story(
         start=start,
         people=tuple(people),
         opening=(kg, round(kg * OPENING_EUR_PER_KG * 100)),
         deliveries=tuple(truck for truck in cellar.deliveries if start <= truck.at <= now),
-        counts=tuple((at, counted) for at, counted in counts if at <= now),
+        counts=tuple((count_time(seed, month), cellar.counted_kg(month)) for month in counted),
         costs=tuple(cost for month in months for cost in _costs(seed, month) if cost.day <= local_day(now, ZONE)),
     )
 

@@ -88,12 +88,12 @@ class Gateway:
             self._client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
         if parts.scheme == "mqtts":
             self._client.tls_set()
-        self._client.reconnect_delay_set(1, 5)
+        self._client.reconnect_delay_set(1, 2)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._said = self._last_note()
 
-    def start(self, patience: float = 10.0) -> None:
+    def start(self, patience: float = 5.0) -> None:
         """Connect and begin to speak.
 
         Raises

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ Image = Callable[[], Mapping[int, Words] | None]
 """The runs of registers by first address at this moment; None while the device is silent."""
 
 _UNIT = 1
+_SAID_HERE = "Failed to start server"  # pymodbus warns of a taken port; we say it in our own words
+logging.getLogger("pymodbus.logging").addFilter(lambda record: not record.getMessage().startswith(_SAID_HERE))
 
 
 async def serve_device(

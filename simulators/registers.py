@@ -7,7 +7,9 @@ Words = list[int]
 
 def u16(value: int) -> Words:
     """Return an unsigned 16-bit number as one register."""
-    return [value & 0xFFFF]
+    if not 0 <= value < 2**16:
+        raise OverflowError(f"{value} does not fit in an unsigned 16-bit register")
+    return [value]
 
 
 def s16(value: int) -> Words:
@@ -26,6 +28,8 @@ def u32(value: int) -> Words:
 
 def s32(value: int) -> Words:
     """Return a signed 32-bit number as two registers."""
+    if not -(2**31) <= value < 2**31:
+        raise OverflowError(f"{value} does not fit in two signed registers")
     return u32(value % 2**32)
 
 

@@ -40,14 +40,17 @@ def solar_energy(grid: Grid, weather: Weather) -> Integers:
     zenith = position["apparent_zenith"].to_numpy()
     azimuth = position["azimuth"].to_numpy()
     up = zenith < 89.0
-    power = _power(middle[up], zenith[up], azimuth[up], weather.cloud[up], weather.temperature[up], grid.season[up])
+    day_of_year = middle.day_of_year.to_numpy(dtype=np.int64)
+    power = _power(
+        day_of_year[up], zenith[up], azimuth[up], weather.cloud[up], weather.temperature[up], grid.season[up]
+    )
     energy = np.zeros(len(grid.starts), dtype=np.int64)
     energy[up] = np.rint(power * (QUARTER / 3600 * 1000)).astype(np.int64)
     return energy
 
 
 def _power(
-    times: pd.DatetimeIndex,
+    day_of_year: Integers,
     zenith: Floats,
     azimuth: Floats,
     cloud: Floats,
@@ -58,9 +61,9 @@ def _power(
     airmass = pvlib.atmosphere.get_relative_airmass(zenith)
     clear = pvlib.clearsky.ineichen(zenith, airmass, turbidity, altitude=ALTITUDE_M)
     total = clear["ghi"] * (1.0 - 0.75 * cloud**3.4)
-    split = pvlib.irradiance.erbs(total, zenith, times)
-    beyond = pvlib.irradiance.get_extra_radiation(times).to_numpy()
-    direct_current = np.zeros(len(times))
+    split = pvlib.irradiance.erbs(total, zenith, day_of_year)
+    beyond = pvlib.irradiance.get_extra_radiation(day_of_year)
+    direct_current = np.zeros(len(day_of_year))
     for field in _FIELDS:
         plane = pvlib.irradiance.get_total_irradiance(
             field.tilt,
