@@ -75,8 +75,8 @@ heat:
 pellets:
   kwh_per_kg: "4.8"
   silo_kg: "2000"
-  opening: {at: 2026-03-01T00:00:00+01:00, kg: "1500", eur: "450.00"}
-  deliveries: [{at: 2026-04-20T09:00:00+02:00, kg: "800", eur: "248.00", invoice: P-17}]
+  opening: {at: 2026-03-01T00:00:00+01:00, kg: "1900", eur: "570.00"}
+  deliveries: [{at: 2026-04-20T09:00:00+02:00, kg: "1500", eur: "465.00", invoice: P-17}]
 costs: [{date: 2026-03-12, pool: heat, eur: "60.00", invoice: M-4, what: chimney sweep}]
 advances:
   - {household: h-001, from: 2026-03-01, eur_per_month: "60.00"}
@@ -182,9 +182,9 @@ def _quarter(time: datetime) -> dict[str, int]:
         "el-common": 25,
     }
     heat = {
-        "heat-A01": round(140 * (morning + 0.8 * evening)),
-        "heat-A02": round(90 * evening),
-        "heat-A03": round(180 * morning),
+        "heat-A01": round(900 * (morning + 0.8 * evening)),
+        "heat-A02": round(700 * evening),
+        "heat-A03": round(1300 * morning),
     }
     made = round(900 * sun)
     balance = made - sum(used.values())

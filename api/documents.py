@@ -1,0 +1,28 @@
+"""Documents of a settled month as answers, made when asked for; the same statement gives the same bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Response
+from settlement.documents.pdf import statement_pdf
+
+from core.community import Community
+from settlement.documents.csv import statement_csv
+
+
+def pdf_answer(month: dict[str, Any], entry: dict[str, Any] | None, community: Community, language: str) -> Response:
+    """Answer with one party's statement as PDF, or with the whole month's when ``entry`` is None."""
+    name = f"{community.community}-{month['month']}" + (f"-{entry['flat']}" if entry else "")
+    document = statement_pdf(month, entry, language, community.name)
+    return _download(document, "application/pdf", f"{name}.pdf")
+
+
+def csv_answer(month: dict[str, Any]) -> Response:
+    """Answer with the whole month's lines for the books."""
+    name = f"{month['community']}-{month['month']}.csv"
+    return _download(statement_csv(month).encode(), "text/csv; charset=utf-8", name)
+
+
+def _download(body: bytes, media_type: str, name: str) -> Response:
+    return Response(body, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -1,0 +1,45 @@
+"""The corporation's pages: settled months, and one month as a table of totals per flat."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from api import store
+from api.access import Corporation, Operator
+from api.context import Database, Now, TheCommunity
+from api.errors import not_found
+from api.pages.render import page, reader
+from api.pages.statements import running_month
+from api.statements import month_statement
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/months", response_class=HTMLResponse)
+def months_page(
+    request: Request, person: Corporation, community: TheCommunity, connection: Database, now: Now
+) -> HTMLResponse:
+    """List the settled months."""
+    rows = store.months(connection, community.community)
+    return page(reader(request, person, community), "months.html", months=rows, running=running_month(community, now))
+
+
+@router.get("/months/{month}", response_class=HTMLResponse)
+def month_page(
+    month: str, request: Request, person: Corporation, community: TheCommunity, connection: Database
+) -> HTMLResponse:
+    """Show one settled month: the building's balance and the totals of every party."""
+    found = month_statement(connection, community.community, month)
+    if found is None:
+        raise not_found()
+    return page(reader(request, person, community), "month.html", month=found, owner=community.owner)
+
+
+@router.get("/devices", response_class=HTMLResponse)
+def devices_page(
+    request: Request, person: Operator, community: TheCommunity, connection: Database, now: Now
+) -> HTMLResponse:
+    """Show the operator which devices are heard."""
+    health = store.device_health(connection, community.community)
+    return page(reader(request, person, community), "devices.html", devices=community.devices, health=health, now=now)

@@ -1,0 +1,52 @@
+"""A resident's statements, in the words of the document that can be downloaded."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from api import store
+from api.access import Resident
+from api.context import Database, Now, TheCommunity
+from api.errors import not_found
+from api.pages.render import page, reader
+from api.statements import own_statement
+from core.community import Community
+from core.time import Month, local_day
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/statements", response_class=HTMLResponse)
+def statements_page(
+    request: Request, home: Resident, community: TheCommunity, connection: Database, now: Now
+) -> HTMLResponse:
+    """List the months of which the household has a statement."""
+    rows = store.months_of(connection, community.community, home.household)
+    to = reader(request, home.person, community)
+    return page(to, "statements.html", months=rows, flat=home.flat, running=running_month(community, now))
+
+
+@router.get("/statements/{month}", response_class=HTMLResponse)
+def statement_page(
+    month: str, request: Request, home: Resident, community: TheCommunity, connection: Database, now: Now
+) -> HTMLResponse:
+    """Show one month's statement, line by line, each with how it came about."""
+    own = own_statement(connection, community.community, month, home.household)
+    if own is None:
+        raise not_found()
+    to = reader(request, home.person, community)
+    return page(
+        to,
+        "statement.html",
+        month=own.month,
+        entry=own.entry,
+        running=own.month["month"] >= running_month(community, now),
+    )
+
+
+def running_month(community: Community, now: datetime) -> str:
+    """Return the local month that is not over yet; what is settled of it will still grow."""
+    return str(Month.of(local_day(now, community.zone)))

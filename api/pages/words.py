@@ -1,0 +1,140 @@
+"""Words, numbers and times as a reader of one language expects them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_time
+from babel.numbers import format_currency, format_decimal
+
+from core.community import Community
+from core.time import Month, local_day
+from core.units import MILLIONTHS
+from core.words import translations
+from settlement.documents.wording import Wording
+
+_LOCALES: Final = {"nl": "nl_NL", "en": "en_GB"}
+
+
+def N_(text: str) -> str:  # noqa: N802 - the name catalogues look for
+    """Mark a text for the catalogues where it is translated elsewhere."""
+    return text
+
+
+EXPLAINED: Final = {
+    "solar": N_("This is the sun from the roof that you used yourself, times its price."),
+    "feed_in": N_("Nobody used this sun at that moment. It was sold to the grid."),
+    "heat_measured": N_("This is your part of the heating costs. Your heat meter decides how much."),
+    "heat_fixed": N_("Everyone pays a part of the heating costs. Your floor area decides how much."),
+    "common": N_("This is for the hallway, the lift and other things we share."),
+    "fixed": N_("You pay this for every day that you lived here."),
+    "work": N_("This is for people who help, for instance with the boiler."),
+}
+"""How each line comes about, in plain words."""
+
+
+class Words:
+    """One language and one time zone: translates, and prints numbers, money and times.
+
+    No number is ever negative: what goes the other way is said in words.
+    """
+
+    def __init__(self, language: str, zone: ZoneInfo) -> None:
+        self.language = language if language in _LOCALES else "nl"
+        self._locale = _LOCALES[self.language]
+        self._zone = zone
+        catalogue = translations(self.language, "pages")
+        self._document = Wording(self.language)
+        self.gettext = catalogue.ugettext
+        self.ngettext = catalogue.ungettext
+
+    def kwh(self, energy: int | str | None, decimals: int = 1) -> str:
+        """Print milliwatt-hours, or a text of kWh, in kWh; an en dash for what is missing."""
+        if energy is None:
+            return "\N{EN DASH}"
+        value = Decimal(energy) / MILLIONTHS if isinstance(energy, int) else Decimal(energy)
+        return f"{self.number(value, decimals)}\N{NO-BREAK SPACE}kWh"
+
+    def heat(self, energy: int | None, unit: str) -> str:
+        """Print heat in kWh, or in the units of the allocators on the radiators."""
+        if unit == "kWh" or energy is None:
+            return self.kwh(energy)
+        return f"{self.number(Decimal(energy) / MILLIONTHS, 1)}\N{NO-BREAK SPACE}{self.gettext('units')}"
+
+    def number(self, value: Decimal | int | str, decimals: int = 0) -> str:
+        """Print a number, rounded half-up."""
+        rounded = Decimal(value).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+        return format_decimal(rounded, "#,##0" + ("." + "0" * decimals if decimals else ""), self._locale)
+
+    def quantity(self, value: str, unit: str | None) -> str:
+        """Print a statement line's quantity with its unit, one decimal where it has any."""
+        number = Decimal(value)
+        whole = number == number.to_integral_value() and unit != "kWh"
+        printed = self.number(abs(number), 0 if whole else 1)
+        names = {"days": self.gettext("days"), "units": self.gettext("units"), "m²·days": self.gettext("m2 per day")}
+        return f"{printed}\N{NO-BREAK SPACE}{names.get(unit or '', unit or '')}".rstrip()
+
+    def price(self, value: str) -> str:
+        """Print a price with the digits it has, two at least."""
+        pattern = "¤\N{NO-BREAK SPACE}0.00####" if self.language == "nl" else "¤0.00####"
+        return format_currency(Decimal(value), "EUR", pattern, self._locale, currency_digits=False)
+
+    def euro(self, value: str | Decimal) -> str:
+        """Print the size of an amount."""
+        return format_currency(abs(Decimal(value)), "EUR", locale=self._locale)
+
+    def cents(self, value: int) -> str:
+        """Print an amount given in cents."""
+        return self.euro(Decimal(value) / 100)
+
+    def amount(self, value: str | Decimal) -> str:
+        """Print an amount of a statement: what the reader gets is called so."""
+        if Decimal(value) < 0:
+            return self.gettext("%(amount)s back") % {"amount": self.euro(value)}
+        return self.euro(value)
+
+    def balance(self, value: str | Decimal) -> str:
+        """Say in one sentence who pays whom how much."""
+        if Decimal(value) > 0:
+            return self.gettext("You pay %(amount)s.") % {"amount": self.euro(value)}
+        if Decimal(value) < 0:
+            return self.gettext("You get %(amount)s back.") % {"amount": self.euro(value)}
+        return self.gettext("You do not have to pay anything.")
+
+    def month(self, text: str) -> str:
+        """Print a month, ``November 2026``; at the start of a sentence or alone."""
+        printed = format_date(Month.parse(text).first_day, "LLLL y", self._locale)
+        return printed[:1].upper() + printed[1:]
+
+    def day(self, day: date, pattern: str = "d MMMM") -> str:
+        """Print a day, ``3 November``."""
+        return format_date(day, pattern, self._locale)
+
+    def clock(self, instant: datetime) -> str:
+        """Print the local time of day."""
+        return format_time(instant, "HH:mm", tzinfo=self._zone, locale=self._locale)
+
+    def moment(self, instant: datetime, now: datetime) -> str:
+        """Print an instant as people say it: the time for today, with the day before that."""
+        values = {"time": self.clock(instant), "day": self.day(local_day(instant, self._zone))}
+        if local_day(instant, self._zone) == local_day(now, self._zone):
+            return self.gettext("at %(time)s") % values
+        return self.gettext("on %(day)s at %(time)s") % values
+
+    def line(self, code: str) -> str:
+        """Name a statement line as the document does."""
+        return self._document.line(code)
+
+    def explained(self, code: str) -> str:
+        """Explain a statement line."""
+        return self.gettext(EXPLAINED[code]) if code in EXPLAINED else ""
+
+
+def kind_of_task(words: Words, community: Community, kind: str) -> str:
+    """Name a kind of work: the community's own title, or ours for the kinds we know."""
+    title = next((task.title for task in community.tasks if task.id == kind), None)
+    known: dict[str, Any] = {"refill": words.gettext("Fill the pellets"), "ash": words.gettext("Empty the ash drawer")}
+    return title or known.get(kind) or kind

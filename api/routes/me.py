@@ -1,0 +1,93 @@
+"""What a person may know of themselves and of their own flat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from api import store
+from api.access import Anyone, Home, Resident, home_of
+from api.context import AtHouse, Database, House, TheCommunity
+from api.documents import pdf_answer
+from api.energy import flat_row, heat_unit
+from api.errors import not_found
+from api.period import Asked
+from api.statements import OwnStatement, own_statement
+from core.db.connection import Connection
+from core.time import rfc3339
+
+router = APIRouter(prefix="/api/v1/me", tags=["me"])
+
+
+@router.get("")
+def me(person: Anyone, community: TheCommunity) -> dict[str, Any]:
+    """Who am I, what may I do, where and since when do I live."""
+    home = home_of(person, community)
+    return {
+        "community": community.community,
+        "person": person.id,
+        "name": person.name,
+        "language": person.language,
+        "roles": sorted(person.roles),
+        "household": home and home.household,
+        "flat": home and home.flat,
+        "from": home and home.since.isoformat(),
+        "until": home.until.isoformat() if home and home.until else None,
+    }
+
+
+@router.get("/energy")
+def energy(home: Resident, community: TheCommunity, connection: Database, period: Asked) -> dict[str, Any]:
+    """Electricity, sun and heat of the own flat, for the days of the own household only."""
+    start, until = home.within(period.span, community)
+    rows = store.flat_energy(
+        connection, community.community, home.flat, (start, until), period.step, community.timezone
+    )
+    unit = heat_unit(community, home.flat)
+    return {
+        "flat": home.flat,
+        "from": rfc3339(start),
+        "until": rfc3339(until),
+        "step": period.step,
+        "rows": [flat_row(row, unit) for row in rows],
+    }
+
+
+@router.get("/statements")
+def statements(home: Resident, house: AtHouse, connection: Database) -> list[dict[str, Any]]:
+    """Months of which the own household has a statement, newest first."""
+    return [
+        {
+            "month": row.month,
+            "status": row.status,
+            "revision": row.revision,
+            "settled_at": rfc3339(row.settled_at),
+            "total_eur": row.summary["total_eur"],
+            "advance_eur": row.summary["advance_eur"],
+            "balance_eur": row.summary["balance_eur"],
+        }
+        for row in store.months_of(connection, house.slug, home.household)
+    ]
+
+
+@router.get("/statements/{month}.json")
+def statement_json(month: str, home: Resident, house: AtHouse, connection: Database) -> dict[str, Any]:
+    """One month's statement of the own household, with the building's totals."""
+    return _own(connection, house, month, home).shown
+
+
+@router.get("/statements/{month}.pdf", response_class=Response)
+def statement_pdf(
+    month: str, home: Resident, house: AtHouse, community: TheCommunity, connection: Database
+) -> Response:
+    """One month's statement of the own household, as a document."""
+    own = _own(connection, house, month, home)
+    return pdf_answer(own.month, own.entry, community, home.person.language)
+
+
+def _own(connection: Connection, house: House, month: str, home: Home) -> OwnStatement:
+    found = own_statement(connection, house.slug, month, home.household)
+    if found is None:
+        raise not_found()
+    return found

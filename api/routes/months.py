@@ -1,0 +1,73 @@
+"""The corporation's months: totals per flat, never a load curve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from api import store
+from api.access import Corporation
+from api.context import AtHouse, Database, House, TheCommunity
+from api.documents import csv_answer, pdf_answer
+from api.errors import not_found
+from api.statements import month_statement
+from core.db.connection import Connection
+from core.time import rfc3339
+
+router = APIRouter(prefix="/api/v1/months", tags=["months"])
+
+
+@router.get("")
+def months(_person: Corporation, house: AtHouse, connection: Database) -> list[dict[str, Any]]:
+    """Every settled month, newest first."""
+    return [
+        {
+            "month": row.month,
+            "status": row.status,
+            "revision": row.revision,
+            "settled_at": rfc3339(row.settled_at),
+            "energy": row.summary["energy"],
+            "total_eur": row.summary["total_eur"],
+            "findings": row.summary["findings"],
+        }
+        for row in store.months(connection, house.slug)
+    ]
+
+
+@router.get("/{month}")
+def month_summary(month: str, _person: Corporation, house: AtHouse, connection: Database) -> dict[str, Any]:
+    """One settled month: the building's balance, the total of every party, checks and findings."""
+    settled = _settled(connection, house, month)
+    entries = [{name: value for name, value in entry.items() if name != "lines"} for entry in settled["statements"]]
+    return {**settled, "statements": entries}
+
+
+@router.get("/{month}/statement.json", response_class=Response)
+def statement_json(month: str, _person: Corporation, house: AtHouse, connection: Database) -> Response:
+    """One settled month with every line, byte for byte as it was settled."""
+    text = store.statement_text(connection, house.slug, month)
+    if text is None:
+        raise not_found()
+    return Response(text, media_type="application/json")
+
+
+@router.get("/{month}/statement.pdf", response_class=Response)
+def statement_pdf(
+    month: str, person: Corporation, house: AtHouse, community: TheCommunity, connection: Database
+) -> Response:
+    """One settled month as a document."""
+    return pdf_answer(_settled(connection, house, month), None, community, person.language)
+
+
+@router.get("/{month}/statement.csv", response_class=Response)
+def statement_csv(month: str, _person: Corporation, house: AtHouse, connection: Database) -> Response:
+    """One settled month for the books, a row per line of each party."""
+    return csv_answer(_settled(connection, house, month))
+
+
+def _settled(connection: Connection, house: House, month: str) -> dict[str, Any]:
+    found = month_statement(connection, house.slug, month)
+    if found is None:
+        raise not_found()
+    return found
