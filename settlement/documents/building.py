@@ -48,7 +48,7 @@ def building_paper(statement: dict[str, Any], words: Wording, community_name: st
 def _parties(statement: dict[str, Any], words: Wording) -> list[Block]:
     columns = [
         Column(words.say("Home")),
-        Column(words.say("Party"), wide=True),
+        Column(words.say("Party")),
         Column(words.say("First day")),
         Column(words.say("Last day")),
         Column(words.say("Electricity"), "right"),
@@ -88,7 +88,7 @@ def _books(statement: dict[str, Any], words: Wording) -> list[Block]:
         for line in entry["lines"]:
             groups.setdefault((line["code"], line["vat_percent"]), []).append(line)
     columns = [
-        Column(words.say("What"), wide=True),
+        Column(words.say("What")),
         Column(words.say("Code")),
         Column(words.say("VAT rate"), "right"),
         Column(words.say("Without VAT"), "right"),
@@ -115,8 +115,10 @@ def _energy(statement: dict[str, Any], words: Wording) -> list[Block]:
         (words.say("Heat measured in the homes"), energy["heat_measured_kwh"]),
         (words.say("Heat lost on the way"), energy["heat_lost_kwh"]),
     ]
-    shown = [[name, words.exact(amount)] for name, amount in rows if amount is not None]
-    columns = [Column(words.say("What"), wide=True), Column(words.say("Energy"), "right")]
+    known = [(name, amount) for name, amount in rows if amount is not None]
+    decimals = words.decimals([amount for _, amount in known])
+    shown = [[name, words.exact(amount, decimals=decimals)] for name, amount in known]
+    columns = [Column(words.say("What")), Column(words.say("Energy"), "right")]
     return [paper.heading(words.say("Energy of the building")), paper.table(columns, shown)]
 
 
@@ -125,7 +127,7 @@ def _pellets(statement: dict[str, Any], words: Wording) -> list[Block]:
     if pellets is None:
         return []
     columns = [
-        Column(words.say("What"), wide=True),
+        Column(words.say("What")),
         Column(words.say("Quantity"), "right"),
         Column(words.say("Value"), "right"),
     ]
@@ -141,12 +143,12 @@ def _pellets(statement: dict[str, Any], words: Wording) -> list[Block]:
 
 def _checks(statement: dict[str, Any], words: Wording) -> list[Block]:
     columns = [
-        Column(words.say("Check"), wide=True),
+        Column(words.say("Check")),
         Column(words.say("Holds")),
         Column(words.say("Difference"), "right"),
     ]
     rows = [
-        [check["name"], words.say("yes" if check["holds"] else "no"), check["difference"]]
+        [check["name"], words.say("yes") if check["holds"] else words.say("no"), check["difference"]]
         for check in statement["checks"]
     ]
     return [paper.heading(words.say("Checks")), paper.table(columns, rows)]

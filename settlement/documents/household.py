@@ -93,7 +93,12 @@ def _electricity(entry: Entry, words: Wording) -> list[Block]:
         paper.paragraph(
             words.say("You used %(consumed)s of electricity.", consumed=words.rounded(used["consumed_kwh"])), share
         ),
-        paper.bar(part, words.say("Bar: %(part)s percent of your electricity was sun.", part=str(part))),
+        paper.bar(
+            part,
+            words.say("Bar: %(part)s percent of your electricity was sun.", part=str(part)),
+            words.say("%(part)s %% sun from the roof", part=str(part)),
+            words.say("%(part)s %% from your own supplier", part=str(100 - part)),
+        ),
         paper.paragraph(rest, gain),
     ]
 
@@ -128,7 +133,7 @@ def _costs(entry: Entry, words: Wording) -> list[Block]:
         [
             words.line(line["code"]),
             words.exact(line["quantity"], line["unit"]),
-            words.price(line["price_eur"]),
+            words.price(line["price_eur"], line["unit"]),
             words.owed(line["net_eur"]),
             f"{words.owed(line['vat_eur'])} ({words.percent(line['vat_percent'])})",
             words.owed(line["amount_eur"]),

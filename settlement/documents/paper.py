@@ -57,9 +57,9 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], totals: Sequ
     return {"kind": "table", "columns": [asdict(column) for column in columns], "rows": rows, "totals": totals}
 
 
-def bar(part: int, alt: str) -> Block:
-    """Return a bar of which ``part`` percent is filled, told in words by ``alt``."""
-    return {"kind": "bar", "part": part, "alt": alt}
+def bar(part: int, alt: str, left: str, right: str) -> Block:
+    """Return a bar of which ``part`` percent is filled, told in words by ``alt``, with a label at each end."""
+    return {"kind": "bar", "part": part, "alt": alt, "left": left, "right": right}
 
 
 def bullets(*items: str) -> Block:

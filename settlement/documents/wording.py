@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -48,26 +49,32 @@ class Wording:
             return self.say("%(amount)s back", amount=self.euro(amount.removeprefix("-")))
         return self.euro(amount)
 
-    def price(self, amount: str | None) -> str:
-        """Return a price with all its digits."""
-        return (
-            ""
-            if amount is None
-            else format_currency(
-                Decimal(amount), "EUR", format=self._currency_pattern(), currency_digits=False, locale=self.locale
-            )
+    def price(self, amount: str | None, unit: str | None) -> str:
+        """Return a price with all its digits, per what is counted; days are priced by the month."""
+        if amount is None:
+            return ""
+        price = format_currency(
+            Decimal(amount), "EUR", format=self._currency_pattern(), currency_digits=False, locale=self.locale
         )
+        return self.say("%(price)s per month", price=price) if unit == "days" else price
 
     def rounded(self, amount: str | None, unit: str = "kWh") -> str:
         """Return a quantity with one decimal, for sentences."""
         return NOTHING if amount is None else f"{format_decimal(Decimal(amount), '#,##0.0', self.locale)}\u00a0{unit}"
 
-    def exact(self, amount: str | None, unit: str | None = "kWh") -> str:
-        """Return a quantity with all its digits, for tables."""
+    def exact(self, amount: str | None, unit: str | None = "kWh", *, decimals: int | None = None) -> str:
+        """Return a quantity with all its digits, for tables; ``decimals`` when a column wants the same everywhere."""
         if amount is None:
             return ""
-        number = format_decimal(Decimal(amount), "#,##0.0#####" if "." in amount else "#,##0", self.locale)
+        places = self.decimals([amount]) if decimals is None else decimals
+        number = format_decimal(Decimal(amount), "#,##0" + ("." + "0" * places if places else ""), self.locale)
         return f"{number}\u00a0{self.unit(unit)}" if unit else number
+
+    @staticmethod
+    def decimals(amounts: Sequence[str]) -> int:
+        """Return how many decimals show every digit of all amounts; one at the least where any has decimals."""
+        parts = [amount.partition(".")[2] for amount in amounts]
+        return max((max(len(part.rstrip("0")), 1) if part else 0 for part in parts), default=0)
 
     def percent(self, amount: str | None) -> str:
         """Return a percentage with the digits it needs."""
@@ -91,8 +98,10 @@ class Wording:
             "provisional": self.say("Provisional: an amount can still change a little."),
             "final": self.say("Final."),
         }.get(statement["status"], statement["status"])
-        revision = statement["revision"]
-        return f"{text} {self.say('Version %(number)s.', number=str(revision))}" if revision > 1 else text
+        if statement["revision"] == 1:
+            return text
+        version = self.say("Version %(number)s.", number=str(statement["revision"]))
+        return f"{text} {version}"
 
     def line(self, code: str) -> str:
         """Return the name of a statement line."""
