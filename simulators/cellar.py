@@ -123,9 +123,9 @@ def cellar_at(seed: int, instant: datetime) -> Cellar:
 
 
 def count_time(seed: int, month: Month) -> datetime:
-    """Return when people take stock at a month's end: on the first morning of the next month."""
-    minutes = int(stream(seed, "count time", month).integers(7 * 60, 10 * 60))
-    return midnight(month.end_day, ZONE) + timedelta(minutes=minutes)
+    """Return when people take stock: on the last evening of the month, so that it can be settled once it is over."""
+    before_midnight = int(stream(seed, "count time", month).integers(90, 240))
+    return midnight(month.end_day, ZONE) - timedelta(minutes=before_midnight)
 
 
 def burnt_mg(world: World, instant: datetime) -> int:

@@ -86,7 +86,7 @@ def story(seed: int, now: datetime) -> Story:
     months = [this.shift(-back) for back in range(MONTHS, -1, -1)]
     people = [person for person in households(seed, this) if (person.until or date.max) > months[0].first_day]
     kg = 5 * round(cellar.stock_mg(start) / 5 / 10**6)
-    counted = [month for month in months[:-1] if count_time(seed, month) <= now]
+    counted = [month for month in months if count_time(seed, month) <= now]
     return Story(
         start=start,
         people=tuple(people),

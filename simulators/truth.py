@@ -44,7 +44,7 @@ def settlement_truth(seed: int, month: Month, now: datetime) -> Document:
     seed
         Which building.
     month
-        A full month of the history, with its stock taken.
+        A full month of the history.
     now
         The instant the community file was written for; it sets where the history begins.
 
@@ -57,12 +57,13 @@ def settlement_truth(seed: int, month: Month, now: datetime) -> Document:
     Raises
     ------
     BadInput
-        If the month is not within the history, or its stock has not been counted yet.
+        If the month is not over, or not within the history.
     """
     tale = story(seed, now)
-    stock = oracle.pellets(tale, month) if month.bounds(ZONE)[0] >= tale.start else None
+    begin, over = month.bounds(ZONE)
+    stock = oracle.pellets(tale, month) if tale.start <= begin and over <= now else None
     if stock is None:
-        raise BadInput(f"The simulated building cannot settle {month} yet: it needs the whole month and a count.")
+        raise BadInput(f"The simulated building cannot settle {month}: it is not a full month of its history.")
     energy = oracle.quarters(seed, month)
     own = oracle.entries(tale, month)
     first, end = (microseconds(instant) for instant in month.bounds(ZONE))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -42,13 +42,13 @@ def test_the_community_file_is_a_valid_one_with_every_meter_and_device():
 
 
 def test_nothing_in_the_file_lies_in_the_future():
-    early = datetime(2026, 11, 1, 3, tzinfo=UTC)  # before people counted on the morning of the first
+    early = datetime(2026, 10, 31, 16, tzinfo=UTC)  # before people count on the last evening of the month
     community = parse(community_text(3, early, inverter_port=1, boiler_port=2)).community
     assert community.pellets is not None
     assert max(delivery.at for delivery in community.pellets.deliveries) <= early
     assert max(count.at for count in community.pellets.counts) <= early
-    assert max(cost.date for cost in community.costs) <= date(2026, 11, 1)
-    assert len(community.pellets.counts) == 12
+    assert max(cost.date for cost in community.costs) <= date(2026, 10, 31)
+    assert len(community.pellets.counts) == 13  # September 2025 up to September 2026
 
 
 @pytest.mark.parametrize(
@@ -133,6 +133,13 @@ def test_pellets_by_average_by_hand():
     assert stock.burnt_kg == kg - tale.counts[0][1]
     assert abs(stock.burnt - cents * stock.burnt_kg / kg) <= 0.5
     assert (stock.closing_kg, stock.closing) == (tale.counts[0][1], cents - stock.burnt)
+
+
+def test_a_month_has_its_truth_from_its_first_minute_after_midnight():
+    midnight = LAST.bounds(ZONE)[1]
+    assert settlement_truth(3, LAST, midnight)["month"] == "2026-10"
+    with pytest.raises(BadInput, match="not a full month"):
+        settlement_truth(3, LAST, midnight - timedelta(seconds=1))
 
 
 def test_a_month_that_is_not_over_or_not_in_the_history_has_no_truth_yet():
