@@ -21,8 +21,11 @@ def place(url: str) -> str:
     return f"{parts.hostname or 'the local socket'}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
 
-def connect(url: str, *, autocommit: bool = False) -> Connection:
+def connect(url: str, *, autocommit: bool = True) -> Connection:
     """Open one connection, in UTC.
+
+    Statements commit by themselves, so that ``with connection.transaction()`` is a transaction of its own and never,
+    behind an earlier SELECT, a mere savepoint that nobody commits.
 
     Raises
     ------
