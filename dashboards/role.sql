@@ -40,6 +40,9 @@ BEGIN
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', "function", application);
     END LOOP;
 
+    -- Views that a later migration adds.
+    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA grafana GRANT SELECT ON TABLES TO grafana_ro', application);
+
     -- A barrier lets no condition of the asker look at a row before the view's own conditions have passed it.
     FOR "view" IN SELECT oid FROM pg_class WHERE relnamespace = 'grafana'::regnamespace AND relkind = 'v' LOOP
         EXECUTE format('ALTER VIEW %s SET (security_barrier = true)', "view");
@@ -54,7 +57,6 @@ CREATE OR REPLACE FUNCTION grafana.time_bucket(width interval, moment timestampt
 REVOKE ALL ON SCHEMA grafana FROM PUBLIC, grafana_ro;
 GRANT USAGE ON SCHEMA grafana TO grafana_ro;
 GRANT SELECT ON ALL TABLES IN SCHEMA grafana TO grafana_ro;
-ALTER DEFAULT PRIVILEGES IN SCHEMA grafana GRANT SELECT ON TABLES TO grafana_ro;
 
 ALTER ROLE grafana_ro SET search_path = grafana;
 ALTER ROLE grafana_ro SET statement_timeout = '15s';
