@@ -17,7 +17,7 @@ from core.db.migrate import migrate as migrate_schema
 from core.errors import BadInput, CheckFailed, Unavailable, WijkError
 from core.settings import load_settings
 from core.time import Month, utc_now
-from wijkenergie import device, files, tables
+from wijkenergie import device, files, person, tables
 from wijkenergie.wiring import configure_log, database, session, slug_of
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(device.app, name="device")
+app.add_typer(person.app, name="person")
 
 CommunityPath = Annotated[Path, typer.Argument(metavar="COMMUNITY.yaml", help="the community file")]
 ReadingsPath = Annotated[Path, typer.Argument(metavar="READINGS.csv", help="the readings file")]
@@ -184,16 +185,20 @@ def serve() -> None:
 
 
 @app.command()
-def work() -> None:
+def work(
+    *, any_hour: Annotated[bool, typer.Option("--any-hour", help="send messages at night too (for trying out)")] = False
+) -> None:
     """Settle, forecast, alert and send messages (runs until stopped)."""
     from settlement import jobs  # noqa: PLC0415 - keeps other commands quick
+    from wijkenergie.alerts import publisher  # noqa: PLC0415 - see above
 
     settings = load_settings()
     configure_log(settings.log)
     with session(settings) as connection:
         slug = slug_of(connection, settings)
     with database(settings) as url:
-        jobs.run_worker(url, settings, slug)
+        publish = publisher(settings.mqtt_url.get_secret_value())
+        jobs.run_worker(url, settings, slug, publish=publish, quiet_hours=not any_hour)
 
 
 @app.command()

@@ -33,7 +33,9 @@ def run(settings: Settings, data: Path, port: int, seed: int, *, once: bool) -> 
     Unavailable
         A port is in use, or a part of the demo does not start.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    # SIGINT too: a shell that starts this in the background has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     data = absolute(data)
     if listens(port):
         raise Unavailable(f"Port {port} is in use by another program; stop it, or choose another with --port.")
@@ -90,7 +92,7 @@ def _start(
     children.start("collect", [*command, "collect"], environment)
     children.start("serve", [*command, "serve"], environment)
     building.show_present(url, utc_now())
-    children.start("work", [*command, "work"], environment)
+    children.start("work", [*command, "work", "--any-hour"], environment)
     children.wait("the pages", lambda: _answers(f"{base_url}/readyz"), 60)
     return prepared, base_url
 

@@ -16,13 +16,17 @@ from wijkenergie.demo.broker import free_port
 class _Show:
     def __init__(self, show: Callable[[str], None]) -> None:
         self._show = show
+        self._seen: set[str] = set()
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         message = email.message_from_bytes(_bytes(envelope.content), policy=email.policy.default)
+        subject = str(message["subject"])
+        text = f"mail to {', '.join(envelope.rcpt_tos)}: {subject}"
         body = message.get_body(("plain", "html"))
-        text = str(body.get_content()).strip() if body else ""
-        indented = "\n".join(f"    {line}" for line in text.splitlines())
-        self._show(f"mail to {', '.join(envelope.rcpt_tos)}: {message['subject']}\n{indented}")
+        if body and subject not in self._seen:  # the same letter to the next person is one line
+            self._seen.add(subject)
+            text += "".join(f"\n    {line}" for line in str(body.get_content()).strip().splitlines())
+        self._show(text)
         return "250 OK"
 
 
