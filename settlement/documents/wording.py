@@ -94,7 +94,7 @@ class Wording:
 
     def status(self, statement: dict[str, Any]) -> str:
         """Return how final the document is, and which version when it is not the first."""
-        text = {
+        text: str = {
             "provisional": self.say("Provisional: an amount can still change a little."),
             "final": self.say("Final."),
         }.get(statement["status"], statement["status"])

@@ -97,8 +97,9 @@ def outlook(connection: Connection, community: Community, now: datetime) -> Outl
     counts = [count for count in pellets.counts if count.at <= now]
     base = max(counts, key=lambda count: count.at, default=pellets.opening)
     delivered = sum((d.kg for d in pellets.deliveries if base.at < d.at <= now), Decimal(0))
-    stock = max(base.kg + delivered - burnt_kg(connection, community, pellets, [base.at, now])[0], Decimal(0))
     daily = daily_burn_kg(connection, community, pellets, now)
+    burnt = burnt_kg(connection, community, pellets, [base.at, now], usual(daily))[0]
+    stock = max(base.kg + delivered - burnt, Decimal(0))
     lasts = span(stock, daily)
     hopper = _hopper(connection, community, pellets, daily, now)
     level = store.newest_level(connection, community.community, [m.id for m in community.meters_of("pellet_stock")])
@@ -117,20 +118,28 @@ def outlook(connection: Connection, community: Community, now: datetime) -> Outl
     )
 
 
-def burnt_kg(connection: Connection, community: Community, pellets: Pellets, edges: list[datetime]) -> list[Decimal]:
+def burnt_kg(
+    connection: Connection, community: Community, pellets: Pellets, edges: list[datetime], usual: float = 0
+) -> list[Decimal]:
     """Pellets burnt between neighbouring instants, from the heat that was produced [kg].
 
-    Intervals without a known heat burn like the average of the known ones between the same instants; where none is
-    known the answer is 0.
+    Parameters
+    ----------
+    usual
+        What a day usually burns [kg]: taken between two instants of which no heat is known at all. Where some is
+        known, the intervals without it burn like the average of those with it.
     """
     meters = [meter.id for meter in community.meters_of("heat_produced")]
     kwh_per_kg = pellets.kwh_per_kg * pellets.efficiency_percent / 100
     result = []
     heat = store.heat_between(connection, community.community, meters, edges)
     for (start, end), (energy, known) in zip(pairwise(edges), heat, strict=True):
-        expected = Decimal((end - start) / community.interval * len(meters))
-        filled = Decimal(energy) * max(expected / known, Decimal(1)) if known else Decimal(0)
-        result.append((filled / 10**6 / kwh_per_kg).quantize(Decimal("0.001")))
+        if known:
+            expected = Decimal((end - start) / community.interval * len(meters))
+            kg = Decimal(energy) * max(expected / known, Decimal(1)) / 10**6 / kwh_per_kg
+        else:
+            kg = Decimal(usual * ((end - start) / timedelta(days=1)))
+        result.append(kg.quantize(Decimal("0.001")))
     return result
 
 
@@ -146,6 +155,11 @@ def daily_burn_kg(connection: Connection, community: Community, pellets: Pellets
         for (start, end), (_, known), kg in zip(pairwise(edges), heat, burnt, strict=True)
         if known and known >= _KNOWN_ENOUGH * ((end - start) / community.interval) * len(meters)
     ]
+
+
+def usual(daily: list[float]) -> float:
+    """Return what a day burns on average, 0 when no day is known [kg]."""
+    return fmean(daily) if daily else 0.0
 
 
 def span(kg: Decimal, daily: list[float]) -> Span:
@@ -170,10 +184,11 @@ def _hopper(
     if not refills:
         return None
     edges = [parse_time(body["at"]) for body in refills] + [now]
+    burnt = burnt_kg(connection, community, pellets, edges, usual(daily))
     level = Decimal(0)
-    for body, burnt in zip(refills, burnt_kg(connection, community, pellets, edges), strict=True):
+    for body, taken in zip(refills, burnt, strict=True):
         level = min(level + int(body["bags"]) * Decimal(body["bag_kg"]), task.hopper_kg)
-        level = max(level - burnt, Decimal(0))
+        level = max(level - taken, Decimal(0))
     lasts = span(level, daily)
     return Hopper(level, edges[-2], lasts.left, lasts.low, lasts.high)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Literal, LiteralString
+from typing import Any, Final, Literal
 
 from psycopg.rows import class_row
 
@@ -91,20 +91,22 @@ def task(connection: Connection, slug: str, number: int) -> TaskRow:
     LookupError
         If it does not.
     """
-    row = _find(connection, slug, number, "")
+    row = _find(connection, slug, number)
     if row is None:
         raise LookupError(f"task {number} of {slug}")
     return row
 
 
 def lock_task(connection: Connection, slug: str, number: int) -> TaskRow | None:
-    """Read a task and keep others from changing it until the transaction ends."""
-    return _find(connection, slug, number, "FOR UPDATE OF t")
+    """Keep others from changing a task until the transaction ends, and read it."""
+    # Two statements: a row that was waited for is read anew, but what a join brought to it is not.
+    connection.execute("SELECT FROM task WHERE (community, id) = (%s, %s) FOR UPDATE", (slug, number))
+    return _find(connection, slug, number)
 
 
-def _find(connection: Connection, slug: str, number: int, locking: LiteralString) -> TaskRow | None:
+def _find(connection: Connection, slug: str, number: int) -> TaskRow | None:
     with connection.cursor(row_factory=class_row(TaskRow)) as cursor:
-        return cursor.execute(_TASK + "WHERE (t.community, t.id) = (%s, %s) " + locking, (slug, number)).fetchone()
+        return cursor.execute(_TASK + "WHERE (t.community, t.id) = (%s, %s)", (slug, number)).fetchone()
 
 
 def last_done(connection: Connection, slug: str, kind: str) -> datetime | None:

@@ -31,7 +31,7 @@ def test_every_text_is_translated_and_none_is_left_over(domain: str, language: s
     }
     assert set(known) == used(CATALOGUES[domain])
     for message in known.values():
-        translated = [message.string] if isinstance(message.string, str) else message.string
-        assert all(translated), message.id
+        translated = [message.string] if isinstance(message.string, str) else message.string or ()
+        assert translated and all(translated), message.id
         assert not message.fuzzy
         assert not list(message.check(catalogue)), message.id
