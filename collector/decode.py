@@ -23,6 +23,8 @@ from collector.sunspec import read_point as read_sunspec
 from core.time import rfc3339
 from core.wire import QUANTITY_UNITS
 
+_WORTH_TELLING: Final = Decimal("1e-9")
+"""A finer step than this of a binary float says nothing about a meter."""
 _TOO_LARGE: Final = Decimal(10) ** 15
 
 
@@ -43,7 +45,7 @@ class Value:
         amount = self.text or "" if self.value is None else format(reported(self.value, self.unit), "f")
         line = {"quantity": self.quantity, "point": self.point, "value": amount, "unit": QUANTITY_UNITS[self.quantity]}
         line |= {"time": rfc3339(self.time), "quality": "measured"}
-        if self.resolution is not None:
+        if self.resolution is not None and self.resolution >= _WORTH_TELLING:
             line["resolution"] = format(reported(self.resolution, self.unit), "f")
         return line
 

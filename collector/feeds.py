@@ -125,7 +125,7 @@ def _point(profile: Profile, name: str) -> Point:
         raise BadInput(f"'{profile.id}' has several points of {name}; name one of {choice}.")
     known = sorted({point.quantity for point in points} | {point.id for point in points})
     near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(known)}."
+    hint = f"the nearest is '{near[0]}'." if near else f"it has {', '.join(known)}."
     raise BadInput(f"'{profile.id}' has no '{name}'; {hint}")
 
 

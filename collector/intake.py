@@ -75,7 +75,7 @@ class Intake:
     def _delivery(self, decoded: Decoded, now: datetime, *, thin: bool) -> tuple[Delivery, list[str]]:
         readings: list[Reading] = []
         measurements: list[Measurement] = []
-        faults = [refusal.reason for refusal in decoded.refused if self._spoils(refusal, decoded)]
+        faults = [refusal.reason for refusal in self._spoiling(decoded)]
         for refusal in decoded.refused:
             metrics.REFUSALS.labels(refusal.code).inc()
         for value in decoded.values:
@@ -97,9 +97,11 @@ class Intake:
         health = () if stale else (note,)
         return Delivery(now, self.device.id, tuple(readings), tuple(measurements), health=health), faults
 
-    def _spoils(self, refusal: Refused, decoded: Decoded) -> bool:
-        """Whether a refusal makes the message a dead letter: it hits a meter, or leaves nothing at all."""
-        return refusal.code in UNREADABLE and (refusal.point in self._feeds or not decoded.values)
+    def _spoiling(self, decoded: Decoded) -> list[Refused]:
+        """Return the refusals that make a message a dead letter: they hit a meter, or leave nothing at all."""
+        unreadable = [refusal for refusal in decoded.refused if refusal.code in UNREADABLE]
+        hit = [refusal for refusal in unreadable if refusal.point in self._feeds]
+        return hit if hit or decoded.values else unreadable
 
     def _due(self, value: Value) -> bool:
         """Whether a value without a time of its own is the first of its period or quarter-hour."""

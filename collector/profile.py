@@ -51,7 +51,9 @@ def _code(value: object) -> str:
 def _quantity(value: object) -> str:
     if value not in QUANTITY_UNITS:
         near = difflib.get_close_matches(str(value), QUANTITY_UNITS, 1)
-        raise ValueError(f"'{value}' is not a quantity; " + (f"did you mean '{near[0]}'?" if near else "see docs"))
+        raise ValueError(
+            f"'{value}' is not a quantity; " + (f"the nearest is '{near[0]}'" if near else "docs/devices.md lists them")
+        )
     return str(value)
 
 
@@ -245,7 +247,7 @@ def load(name: str) -> Profile:
     path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     if path.parent == FOLDER and path.stem not in published():
         near = difflib.get_close_matches(name, published(), 1)
-        hint = f"did you mean '{near[0]}'?" if near else "see 'wijkenergie device list'."
+        hint = f"the nearest is '{near[0]}'." if near else "see 'wijkenergie device list'."
         raise BadInput(f"There is no profile '{name}'; {hint}")
     try:
         text = path.read_text(encoding="utf-8-sig")

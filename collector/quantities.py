@@ -52,10 +52,7 @@ def reported(value: Decimal, unit: str) -> Decimal:
         Exact where the result ends; else (GJ and MJ in kWh, minutes in hours) half-even to six decimals.
     """
     ratio = _RATIOS[unit][1]
-    rest = ratio.denominator
-    for prime in (2, 5):
-        while rest % prime == 0:
-            rest //= prime
-    if rest == 1:
-        return EXACT.multiply(value, EXACT.divide(Decimal(ratio.numerator), Decimal(ratio.denominator)))
+    shift = len(str(ratio.numerator)) - len(str(ratio.denominator))
+    if ratio == Fraction(10) ** shift:
+        return value.scaleb(shift, EXACT)  # moves the point and keeps the digits the device gave
     return Decimal(round(Fraction(value) * ratio * 10**_PLACES)).scaleb(-_PLACES, EXACT)

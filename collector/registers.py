@@ -12,7 +12,8 @@ from collector.raw import Registers
 from collector.refusal import NoValue
 
 _SIGNED: Final = {"int16", "int32", "int64", "sunssf"}
-_FLOATS: Final = {"float32": (">f", 24), "float64": (">d", 53)}
+_FLOATS: Final = {"float32": (">f", 24, -149), "float64": (">d", 53, -1074)}
+"""Layout, digits of the mantissa, and the exponent of the smallest number [bits]."""
 WORDS: Final[dict[str, int]] = {
     "int16": 1, "uint16": 1, "sunssf": 1, "enum16": 1, "acc16": 1,
     "int32": 2, "uint32": 2, "acc32": 2, "float32": 2,
@@ -88,11 +89,11 @@ def number(words: tuple[int, ...], kind: str, *, word_order: str = "big", byte_o
     content = b"".join(struct.pack(">H" if byte_order == "big" else "<H", word) for word in ordered)
     bits = int.from_bytes(content, "big")
     if kind in _FLOATS:
-        layout, digits = _FLOATS[kind]
+        layout, digits, smallest = _FLOATS[kind]
         value: float = struct.unpack(layout, content)[0]
         if not math.isfinite(value):
             raise NoValue("no_value", "not a number (NaN)" if math.isnan(value) else "not a finite number")
-        exponent = max(math.frexp(value)[1] - digits, -149 if digits == 24 else -1074)  # noqa: PLR2004 - of float32
+        exponent = max(math.frexp(value)[1] - digits, smallest) if value else smallest
         return Number(Decimal(value), bits, Decimal(math.ldexp(1.0, exponent)))
     signed = kind in _SIGNED
     return Number(Decimal(int.from_bytes(content, "big", signed=signed)), bits, None)

@@ -7,6 +7,7 @@ answer is checked, and a connection that failed is closed and made anew by whoev
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
@@ -15,6 +16,8 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 
 from collector.plan import Answer, Request
+
+logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # what it says is said here, once and in words
 
 _EXCEPTIONS: Final = {
     1: "illegal function",
