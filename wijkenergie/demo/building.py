@@ -15,7 +15,7 @@ from core.db.migrate import migrate
 from core.db.readings import analyse, insert_copy_lines, newest_reading
 from core.errors import BadInput
 from core.time import Month, local_day
-from settlement import derive, run
+from settlement import derive, run, store
 from simulators.building import COMMUNITY
 from simulators.description import community_text
 from simulators.grid import ZONE
@@ -70,7 +70,8 @@ def show_present(url: str, now: datetime) -> None:
     connection = connect(url)
     try:
         derive.update(connection, COMMUNITY, now, since=last_month(now).first_day)
-        run.settle(connection, COMMUNITY, last_month(now), now)
+        if store.newest_statement(connection, COMMUNITY, str(last_month(now))) is None:
+            run.settle(connection, COMMUNITY, last_month(now), now)
     finally:
         connection.close()
 

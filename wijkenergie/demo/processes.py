@@ -72,17 +72,19 @@ class Processes:
             time.sleep(0.1)
 
     def stop(self) -> None:
-        """Stop all, the last first: politely, then by force."""
-        while self.children:
-            _, child = self.children.pop()
-            if child.poll() is None:
-                child.send_signal(signal.SIGTERM)
+        """Stop all: politely, those that use others together and before what they use, then by force."""
+        for last in (self.children[1:], self.children[:1]):  # the first is the broker, which the others use
+            for _, child in last:
+                if child.poll() is None:
+                    child.send_signal(signal.SIGTERM)
+            for _, child in reversed(last):
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     child.wait(_STOP_SECONDS)
-            # The group may hold grandchildren of a process that died badly.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+                # The group may hold grandchildren of a process that died badly.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+        self.children.clear()
 
 
 @contextlib.contextmanager
