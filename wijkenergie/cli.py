@@ -168,7 +168,9 @@ def collect() -> None:
     with session(settings) as connection:
         slug = slug_of(connection, settings)
     with database(settings) as url:
-        service.run(url, settings.mqtt_url.get_secret_value(), slug)
+        # On one machine `serve` has the default port, so the collector takes the next.
+        listen = settings.metrics_listen if "metrics_listen" in settings.model_fields_set else "127.0.0.1:9465"
+        service.run(url, settings.mqtt_url.get_secret_value(), slug, listen)
 
 
 @app.command()

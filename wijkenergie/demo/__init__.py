@@ -86,11 +86,11 @@ def _start(
         "WIJKENERGIE_NOTIFY_URLS": mail,
         "WIJKENERGIE_DATA_DIR": str(data),
         "WIJKENERGIE_LISTEN": f"127.0.0.1:{port}",
-        "WIJKENERGIE_METRICS_LISTEN": f"127.0.0.1:{broker.free_port()}",
     }
     command = [sys.executable, "-m", "wijkenergie"]
-    children.start("collect", [*command, "collect"], environment)
-    children.start("serve", [*command, "serve"], environment)
+    for name in ("collect", "serve"):
+        metrics = {"WIJKENERGIE_METRICS_LISTEN": f"127.0.0.1:{broker.free_port()}"}
+        children.start(name, [*command, name], environment | metrics)
     building.show_present(url, utc_now())
     children.start("work", [*command, "work", "--any-hour"], environment)
     children.wait("the pages", lambda: _answers(f"{base_url}/readyz"), 60)
