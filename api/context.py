@@ -60,11 +60,12 @@ AtHouse = Annotated[House, Depends(house_of)]
 
 
 def _connection(house: AtHouse) -> Iterator[Connection]:
-    with house.pool.connection(timeout=_POOL_SECONDS) as connection:
+    with house.pool.connection(timeout=_POOL_SECONDS) as connection, connection.transaction():
         yield connection
 
 
-# Scope "function": the commit happens before the answer leaves, so that no one is told of what was not kept.
+# One request is one transaction. Scope "function": it commits before the answer leaves, so that no one is told of
+# what was not kept.
 Database = Annotated[Connection, Depends(_connection, scope="function")]
 
 

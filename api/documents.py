@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import Response
-from settlement.documents.pdf import statement_pdf
 
 from core.community import Community
 from settlement.documents.csv import statement_csv
+from settlement.documents.pdf import statement_pdf
 
 
 def pdf_answer(month: dict[str, Any], entry: dict[str, Any] | None, community: Community, language: str) -> Response:

@@ -27,13 +27,17 @@ def months_page(
 
 @router.get("/months/{month}", response_class=HTMLResponse)
 def month_page(
-    month: str, request: Request, person: Corporation, community: TheCommunity, connection: Database
+    month: str, request: Request, person: Corporation, community: TheCommunity, connection: Database, now: Now
 ) -> HTMLResponse:
     """Show one settled month: the building's balance and the totals of every party."""
     found = month_statement(connection, community.community, month)
     if found is None:
         raise not_found()
-    return page(reader(request, person, community), "month.html", month=found, owner=community.owner)
+    running = month >= running_month(community, now)
+    # What is still to come is missing too, and no remark.
+    findings = [one for one in found["findings"] if not (running and one["code"] == "missing-intervals")]
+    to = reader(request, person, community)
+    return page(to, "month.html", month=found, findings=findings, running=running, owner=community.owner)
 
 
 @router.get("/devices", response_class=HTMLResponse)

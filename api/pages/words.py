@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
@@ -34,6 +35,20 @@ EXPLAINED: Final = {
     "work": N_("This is for people who help, for instance with the boiler."),
 }
 """How each line comes about, in plain words."""
+
+
+FINDINGS: Final = {
+    "no-readings": N_("No numbers this month: %(meters)s."),
+    "missing-intervals": N_("Numbers are missing for a while: %(meters)s."),
+    "estimated-intervals": N_("Numbers are partly estimated: %(meters)s."),
+    "register-dipped": N_("Fell back for a moment, which does not count: %(meters)s."),
+    "register-rolled-over": N_("Started again from zero, as it should: %(meters)s."),
+    "pellets-estimated": N_("The pellets left are estimated. Please count the stock."),
+    "heat-lost-negative": N_("The homes used more heat than the boiler made. One of the heat meters is wrong."),
+    "heat-recording-low": N_("Much heat is lost on the way, or meters were not read."),
+    "efficiency-implausible": N_("The boiler's numbers cannot be right. Check the counts and the deliveries."),
+}
+"""What a remark of the settlement means, in plain words; others are shown as they are."""
 
 
 class Words:
@@ -127,6 +142,29 @@ class Words:
     def line(self, code: str) -> str:
         """Name a statement line as the document does."""
         return self._document.line(code)
+
+    def findings(self, found: Sequence[Mapping[str, str | None]]) -> list[str]:
+        """Say every kind of remark once, in plain words, with the meters it is about."""
+        meters: dict[str, list[str]] = {}
+        for one in found:
+            text = FINDINGS.get(one["code"] or "")
+            named = meters.setdefault(self.gettext(text) if text else (one["text"] or ""), [])
+            if one["meter"] and one["meter"] not in named:
+                named.append(one["meter"])
+        return [text % {"meters": ", ".join(named)} if "%(meters)s" in text else text for text, named in meters.items()]
+
+    def how(self, line: Mapping[str, str | None]) -> str:
+        """Say what a line's amount is made of: a quantity, and a price where there is one."""
+        quantity, price = line["quantity"], line["price_eur"]
+        if quantity is None:
+            return ""
+        printed = self.quantity(quantity, line["unit"])
+        if price is None:
+            return printed
+        if line["code"] == "fixed":
+            whole = self.gettext("%(price)s for a whole month") % {"price": self.price(price)}
+            return f"{printed}, {whole}"
+        return f"{printed} \N{MULTIPLICATION SIGN} {self.price(price)}"
 
     def explained(self, code: str) -> str:
         """Explain a statement line."""

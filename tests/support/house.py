@@ -20,6 +20,7 @@ from api.serve import serving
 from core.community import parse
 from core.db import config
 from core.db.connection import connect, pool
+from core.db.people import Person, save_person
 from core.db.readings import insert_readings
 from core.settings import Settings
 from core.time import Month
@@ -30,6 +31,8 @@ NOW = datetime(2026, 5, 13, 12, 20, tzinfo=UTC)
 _FIRST = datetime(2026, 2, 28, 22, 0, tzinfo=UTC)
 _QUARTER = timedelta(minutes=15)
 _SILENT = (datetime(2026, 5, 13, 7, 0, tzinfo=UTC), datetime(2026, 5, 13, 8, 0, tzinfo=UTC))
+
+_LAST_REFILL = {"at": "2026-05-10T09:00:00Z", "bags": "14", "bag_kg": "15"}
 
 COMMUNITY = """
 community: de-ster
@@ -74,17 +77,17 @@ heat:
   - {from: 2026-03-01, measured_percent: "65", fixed_by: floor_area}
 pellets:
   kwh_per_kg: "4.8"
-  silo_kg: "2000"
-  opening: {at: 2026-03-01T00:00:00+01:00, kg: "1900", eur: "570.00"}
+  silo_kg: "6000"
+  opening: {at: 2026-03-01T00:00:00+01:00, kg: "4000", eur: "1200.00"}
   deliveries: [{at: 2026-04-20T09:00:00+02:00, kg: "1500", eur: "465.00", invoice: P-17}]
 costs: [{date: 2026-03-12, pool: heat, eur: "60.00", invoice: M-4, what: chimney sweep}]
 advances:
-  - {household: h-001, from: 2026-03-01, eur_per_month: "60.00"}
+  - {household: h-001, from: 2026-03-01, eur_per_month: "120.00"}
   - {household: h-002, from: 2026-03-01, eur_per_month: "300.00"}
   - {household: h-003, from: 2026-03-01, eur_per_month: "70.00"}
   - {household: h-004, from: 2026-05-08, eur_per_month: "60.00"}
 tasks:
-  - {id: refill, bag_kg: "15", warn_days: "3"}
+  - {id: refill, bag_kg: "15", hopper_kg: "300", warn_days: "3"}
   - {id: ash, drawer_kg: "5"}
 """
 
@@ -103,15 +106,13 @@ PEOPLE = {
 
 def seed(url: str) -> None:
     """Fill a fresh database through the ways the product itself uses."""
-    with connect(url) as connection:
+    with connect(url) as connection, connection.transaction():
         config.apply(connection, parse(COMMUNITY), _FIRST, "test")
         insert_readings(connection, SLUG, _readings(), "test")
         for person, (name, language, household, roles) in PEOPLE.items():
-            connection.execute(
-                "INSERT INTO person (community, id, name, language, household, roles) VALUES (%s, %s, %s, %s, %s, %s)",
-                (SLUG, person, name, language, household, roles),
-            )
-    with connect(url, autocommit=True) as connection:
+            save_person(connection, SLUG, Person(person, name, roles, household, None, language))
+        config.add_event(connection, SLUG, "bags", "task 0", dict(_LAST_REFILL), NOW, "volunteer")
+    with connect(url) as connection:
         derive.update(connection, SLUG, NOW)
         for month in ("2026-03", "2026-04", "2026-05"):
             run.settle(connection, SLUG, Month.parse(month), NOW)
@@ -162,7 +163,7 @@ def _readings() -> Iterator[tuple[str, datetime, Decimal]]:
             if not (meter == "el-A01" and _SILENT[0] < time < _SILENT[1]):
                 yield meter, time, Decimal(watt_hours + 1_000_000) / 1000
         if time.minute == 0:
-            yield "silo", time, Decimal(1500)
+            yield "silo", time, Decimal(2500)
         for meter, watt_hours in _quarter(time).items():
             totals[meter] += watt_hours
         time += _QUARTER
@@ -182,9 +183,9 @@ def _quarter(time: datetime) -> dict[str, int]:
         "el-common": 25,
     }
     heat = {
-        "heat-A01": round(900 * (morning + 0.8 * evening)),
-        "heat-A02": round(700 * evening),
-        "heat-A03": round(1300 * morning),
+        "heat-A01": round(2700 * (morning + 0.8 * evening)),
+        "heat-A02": round(2100 * evening),
+        "heat-A03": round(3900 * morning),
     }
     made = round(900 * sun)
     balance = made - sum(used.values())
