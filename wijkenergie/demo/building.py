@@ -14,9 +14,10 @@ from core.db.connection import Connection, connect
 from core.db.migrate import migrate
 from core.db.readings import analyse, insert_copy_lines, newest_reading
 from core.errors import BadInput
-from core.time import Month, local_day
+from core.time import Month, local_day, rfc3339
 from settlement import derive, run, store
 from simulators.building import COMMUNITY
+from simulators.cellar import BAG_KG, cellar_at
 from simulators.description import community_text
 from simulators.grid import ZONE
 from simulators.history import history, history_start
@@ -24,6 +25,7 @@ from simulators.serve import Ready
 from wijkenergie.demo import people
 
 _LINK_VALID = timedelta(hours=12)
+_FORGOTTEN = timedelta(days=8)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def prepare(url: str, data: Path, seed: int, place: Ready, now: datetime) -> Pre
         imported = _import(connection, seed, now)
         seconds = time.monotonic() - began
         people.enrol(connection, file.community, now)
+        _remember_refills(connection, seed, now)
     finally:
         connection.close()
     return Prepared(file, imported, seconds)
@@ -103,6 +106,15 @@ def _refuse_other(connection: Connection, data: Path, seed: int, now: datetime) 
             f"The building in {data} was made in another month or with another seed; remove the folder"
             " or choose another with --data."
         )
+
+
+def _remember_refills(connection: Connection, seed: int, now: datetime) -> None:
+    """Write down who filled the hopper, but not lately: the first thing a visitor sees is that it must be filled."""
+    with connection.transaction():
+        for refill in cellar_at(seed, now).refills:
+            if history_start(now) <= refill.at < now - _FORGOTTEN:
+                body = {"at": rfc3339(refill.at), "bags": str(refill.bags), "bag_kg": str(BAG_KG)}
+                config.add_event(connection, COMMUNITY, "bags", f"refill {body['at']}", body, now, "demo")
 
 
 def _import(connection: Connection, seed: int, now: datetime) -> int:
