@@ -421,6 +421,18 @@ def outcome(connection: psycopg.Connection[Any], sql: str) -> str:
     return "it succeeded"
 
 
+def test_no_relation_outside_its_schema_is_open_to_the_role(as_grafana: psycopg.Connection[Any]) -> None:
+    _, rows = run(
+        as_grafana,
+        "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE')"
+        " AND n.nspname NOT IN ('grafana', 'pg_catalog', 'information_schema') AND c.relkind IN ('r', 'v', 'm', 'p', 'f')",
+    )
+    # TimescaleDB shows everybody its own catalogue: names of chunks and jobs, no rows of ours.
+    catalogue = r"_timescaledb_(catalog|config|cache|debug)|timescaledb_(information|experimental)"
+    assert [row for row in rows if not re.fullmatch(catalogue, row[0])] == []
+
+
 def test_statistics_show_the_role_no_value(as_grafana: psycopg.Connection[Any]) -> None:
     _, rows = run(as_grafana, "SELECT count(*) FROM pg_stats WHERE schemaname = 'public'")
     assert rows == [(0,)]
