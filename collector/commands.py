@@ -28,6 +28,7 @@ from core.settings import load_settings
 from core.time import utc_now
 from core.wire import QUANTITY_UNITS
 
+_ATTEMPTS: Final = 3  # the first answer of a device that was idle can be slow
 _PATIENCE_SECONDS: Final = 90.0  # a smart meter speaks every second, many sensors once a minute
 
 
@@ -139,14 +140,16 @@ def fetch(profile: Profile, link: str, clock: Callable[[], datetime]) -> Raw:
 
 
 async def _poll(profile: Profile, link: ModbusLink, clock: Callable[[], datetime]) -> Raw:
+    reason = ""
     async with endpoint_for(link.host, link.port, profile) as endpoint:
-        try:
-            registers = await converse(endpoint, link.unit, requests(profile))
-        except NoAnswer as error:
-            raise Unavailable(
-                f"The device could not be read: {error}. Check the link, and that nothing else reads it."
-            ) from None
-    return Raw(clock(), registers)
+        for _ in range(_ATTEMPTS):
+            try:
+                registers = await converse(endpoint, link.unit, requests(profile))
+            except NoAnswer as error:
+                reason = str(error)
+            else:
+                return Raw(clock(), registers)
+    raise Unavailable(f"The device could not be read: {reason}. Check the link, and that nothing else reads it.")
 
 
 @contextmanager

@@ -43,6 +43,10 @@ class Router:
         """Topic filters to subscribe to."""
         return (*([native_topic(self._slug, "+")] if self._native else []), *sorted(self._by_topic))
 
+    def knows(self, topic: str) -> bool:
+        """Whether messages of a topic belong here; a session the broker kept may still follow topics of the past."""
+        return topic in self._by_topic or (self._native and topic.startswith(native_topic(self._slug, "")))
+
     def route(self, message: Message, now: datetime) -> Delivery:
         """Return what a message brings; empty for our own status."""
         found = [intake.from_message(message, now) for intake in self._by_topic.get(message.topic, ())]

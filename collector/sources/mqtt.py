@@ -148,7 +148,7 @@ class MqttSource:
         if reason.is_failure:
             _log.warning("connection lost", broker=str(self._broker), reason=str(reason))
 
-    def _on_message(self, _client: mqtt.Client, _data: Any, received: mqtt.MQTTMessage) -> None:
+    def _on_message(self, client: mqtt.Client, _data: Any, received: mqtt.MQTTMessage) -> None:
         """Take a message, in paho's network thread, which an exception would silently end: none may leave here."""
         now = self._clock()
         token = None
@@ -156,6 +156,9 @@ class MqttSource:
             with self._lock:
                 token = self._pending.received(received.mid, received.qos)
         topic = received.topic if _is_text(received) else "?"
+        if not self._router.knows(topic):
+            _log.warning("a topic of the past; not following it any more", topic=topic)
+            client.unsubscribe(topic)
         try:
             message = Message(topic, bytes(received.payload), now, bool(received.retain), bool(received.dup))
             delivery = self._router.route(message, now)

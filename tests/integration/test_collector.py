@@ -296,6 +296,20 @@ def test_a_changed_community_is_taken_over_without_a_restart(database_url, broke
         process.wait()
 
 
+def test_a_device_that_was_taken_out_is_not_followed_any_more(database_url, broker):
+    device = '  - {id: h, profile: wmbusmeters.kamheat, link: "mqtt:w/h", feeds: {energy: heat-A01}}\n'
+    with collecting(small(device), database_url, broker.url):
+        pass
+    with collecting(small(), database_url, broker.url), publisher(broker) as publish:
+        publish("w/h", "1")
+        until(lambda: rows(database_url, LETTERS))
+        for index in range(5):
+            publish("w/h", "2")
+            publish("wijkenergie/small/el-A01", native(index))
+        until(lambda: len(rows(database_url, READINGS)) == 5)
+    assert [bytes(payload) for _, payload, _ in rows(database_url, LETTERS)] == [b"1"]
+
+
 def test_readings_wait_while_the_database_throws_us_out(database_url, broker):
     with collecting(small(), database_url, broker.url), publisher(broker) as publish:
         publish("wijkenergie/small/el-A01", native(0))
