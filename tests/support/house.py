@@ -1,6 +1,6 @@
 """A small community with readings, settled months and people, served by a real web server.
 
-Three flats and the days from 1 March to 13 May 2026, 14:15 local time. A01 is one household, A02 changes hands in May
+Three flats and the days from 1 April to 13 May 2026, 14:15 local time. A01 is one household, A02 changes hands in May
 and stands empty in between, A03 is one household. A01's meter was silent for an hour this morning.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
@@ -25,10 +26,11 @@ from core.db.readings import insert_readings
 from core.settings import Settings
 from core.time import Month
 from settlement import derive, run
+from tests.support.postgres import clone
 
 SLUG = "de-ster"
 NOW = datetime(2026, 5, 13, 12, 20, tzinfo=UTC)
-_FIRST = datetime(2026, 2, 28, 22, 0, tzinfo=UTC)
+_FIRST = datetime(2026, 3, 31, 21, 0, tzinfo=UTC)
 _QUARTER = timedelta(minutes=15)
 _SILENT = (datetime(2026, 5, 13, 7, 0, tzinfo=UTC), datetime(2026, 5, 13, 8, 0, tzinfo=UTC))
 
@@ -44,9 +46,9 @@ flats:
   - {id: A02, floor_area_m2: "62.0"}
   - {id: A03, floor_area_m2: "74.0"}
 households:
-  - {id: h-001, flat: A01, from: 2026-03-01}
-  - {id: h-002, flat: A02, from: 2026-03-01, until: 2026-05-05}
-  - {id: h-003, flat: A03, from: 2026-03-01}
+  - {id: h-001, flat: A01, from: 2026-04-01}
+  - {id: h-002, flat: A02, from: 2026-04-01, until: 2026-05-05}
+  - {id: h-003, flat: A03, from: 2026-04-01}
   - {id: h-004, flat: A02, from: 2026-05-08}
 meters:
   - {id: pv, measures: solar_generation, unit: kWh}
@@ -65,26 +67,26 @@ devices:
   - {id: p1-A01, profile: dsmr_reader.p1, link: "mqtt:flats/A01", feeds: {electric_energy_import: el-A01}}
   - {id: silo, profile: esphome.sensor_kg, link: "mqtt:silo/sensor/pellets", feeds: {fuel_stock: silo}}
 sharing:
-  - {from: 2026-03-01, key: proportional, surplus: owner, common: first}
+  - {from: 2026-04-01, key: proportional, surplus: owner, common: first}
 tariffs:
-  - from: 2026-03-01
+  - from: 2026-04-01
     solar_eur_per_kwh: "0.18"
     feed_in_eur_per_kwh: "0.06"
     grid_eur_per_kwh: "0.32"
     fixed_eur_per_month: "4.50"
     vat_percent: {electricity: "21", heat: "21"}
 heat:
-  - {from: 2026-03-01, measured_percent: "65", fixed_by: floor_area}
+  - {from: 2026-04-01, measured_percent: "65", fixed_by: floor_area}
 pellets:
   kwh_per_kg: "4.8"
   silo_kg: "6000"
-  opening: {at: 2026-03-01T00:00:00+01:00, kg: "4000", eur: "1200.00"}
+  opening: {at: 2026-04-01T00:00:00+02:00, kg: "2800", eur: "840.00"}
   deliveries: [{at: 2026-04-20T09:00:00+02:00, kg: "1500", eur: "465.00", invoice: P-17}]
-costs: [{date: 2026-03-12, pool: heat, eur: "60.00", invoice: M-4, what: chimney sweep}]
+costs: [{date: 2026-04-12, pool: heat, eur: "60.00", invoice: M-4, what: chimney sweep}]
 advances:
-  - {household: h-001, from: 2026-03-01, eur_per_month: "120.00"}
-  - {household: h-002, from: 2026-03-01, eur_per_month: "300.00"}
-  - {household: h-003, from: 2026-03-01, eur_per_month: "70.00"}
+  - {household: h-001, from: 2026-04-01, eur_per_month: "120.00"}
+  - {household: h-002, from: 2026-04-01, eur_per_month: "300.00"}
+  - {household: h-003, from: 2026-04-01, eur_per_month: "70.00"}
   - {household: h-004, from: 2026-05-08, eur_per_month: "60.00"}
 tasks:
   - {id: refill, bag_kg: "15", hopper_kg: "300", warn_days: "3"}
@@ -114,8 +116,15 @@ def seed(url: str) -> None:
         config.add_event(connection, SLUG, "bags", "task 0", dict(_LAST_REFILL), NOW, "volunteer")
     with connect(url) as connection:
         derive.update(connection, SLUG, NOW)
-        for month in ("2026-03", "2026-04", "2026-05"):
+        for month in ("2026-04", "2026-05"):
             run.settle(connection, SLUG, Month.parse(month), NOW)
+
+
+@contextmanager
+def copy(server_url: str, url: str) -> Iterator[str]:
+    """Address of a copy of a seeded database nobody is connected to; dropped at the end."""
+    with clone(server_url, urlsplit(url).path.removeprefix("/")) as fresh:
+        yield fresh
 
 
 def open_task(url: str, kind: str = "refill") -> int:
