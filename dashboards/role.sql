@@ -12,11 +12,15 @@ DECLARE
     "view" regclass;
     other name;
 BEGIN
-    PERFORM pg_advisory_xact_lock(7341902116);  -- roles belong to the whole server: two databases may be prepared at once
+    LOCK TABLE pg_authid IN SHARE ROW EXCLUSIVE MODE;  -- roles are the whole server's, whose databases may be prepared at once
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'grafana_ro') THEN
         CREATE ROLE grafana_ro NOLOGIN;
     END IF;
     ALTER ROLE grafana_ro NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT CONNECTION LIMIT 10;
+    ALTER ROLE grafana_ro SET search_path = grafana;
+    ALTER ROLE grafana_ro SET statement_timeout = '15s';
+    ALTER ROLE grafana_ro SET idle_in_transaction_session_timeout = '15s';
+    ALTER ROLE grafana_ro SET default_transaction_read_only = on;
     FOR other IN SELECT roleid::regrole::name FROM pg_auth_members WHERE member = 'grafana_ro'::regrole LOOP
         EXECUTE format('REVOKE %I FROM grafana_ro', other);
     END LOOP;
@@ -57,8 +61,3 @@ CREATE OR REPLACE FUNCTION grafana.time_bucket(width interval, moment timestampt
 REVOKE ALL ON SCHEMA grafana FROM PUBLIC, grafana_ro;
 GRANT USAGE ON SCHEMA grafana TO grafana_ro;
 GRANT SELECT ON ALL TABLES IN SCHEMA grafana TO grafana_ro;
-
-ALTER ROLE grafana_ro SET search_path = grafana;
-ALTER ROLE grafana_ro SET statement_timeout = '15s';
-ALTER ROLE grafana_ro SET idle_in_transaction_session_timeout = '15s';
-ALTER ROLE grafana_ro SET default_transaction_read_only = on;

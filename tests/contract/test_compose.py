@@ -187,9 +187,10 @@ def test_the_application_needs_no_superuser_and_grafana_sees_views_added_later(
     migrate(application_url)
     database = with_database(server_url, urlsplit(application_url).path.strip("/"))
     password = secrets.token_urlsafe(16)
-    role = (ROOT / "dashboards" / "role.sql").read_text(encoding="utf-8")
-    login = (ROOT / "deploy" / "database" / "grafana-login.sql").read_text(encoding="utf-8")
-    run_psql(database, role + login, GRAFANA_DB_PASSWORD=password)
+    name = f"grafana_ro_{secrets.token_hex(4)}"
+    scripts = (ROOT / "dashboards" / "role.sql", ROOT / "deploy" / "database" / "grafana-login.sql")
+    text = "".join(script.read_text(encoding="utf-8") for script in scripts)
+    run_psql(database, text.replace("grafana_ro", name), GRAFANA_DB_PASSWORD=password)
     try:
         with psycopg.connect(application_url, autocommit=True) as application:
             row = application.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
@@ -199,14 +200,14 @@ def test_the_application_needs_no_superuser_and_grafana_sees_views_added_later(
             application.execute("SELECT pg_advisory_lock(1)")
             application.execute("SELECT pg_notify('x', 'y')")
         parts = urlsplit(database)
-        grafana = urlunsplit(parts._replace(netloc=f"grafana_ro:{password}@{parts.netloc.rpartition('@')[2]}"))
+        grafana = urlunsplit(parts._replace(netloc=f"{name}:{password}@{parts.netloc.rpartition('@')[2]}"))
         with psycopg.connect(grafana) as viewer:
             assert viewer.execute("SELECT one FROM later").fetchone() == (1,)
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 viewer.execute("SELECT value FROM public.reading")
     finally:
         with psycopg.connect(database, autocommit=True) as owner:
-            owner.execute("ALTER ROLE grafana_ro NOLOGIN PASSWORD NULL")
+            owner.execute(f"DROP OWNED BY {name}; DROP ROLE {name}".encode())
 
 
 def test_a_worker_is_healthy_while_its_heart_beats(server_url: str, template_name: str) -> None:
