@@ -16,12 +16,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import dashboards
 from core.db import transfer
 from core.db.connection import Connection, connect
 from core.db.migrate import migrate
 from core.db.readings import insert_readings
 from core.db.server import Server, bin_dir, temporary
-from core.db.timescale import obstacle
+from core.db.timescale import obstacle, refresh
 
 pytestmark = pytest.mark.integration
 
@@ -45,7 +46,9 @@ def _needs_timescale(server_url: str) -> None:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Connection]:
+    """A migrated database in which nothing is aggregated or kept in columns but by the test itself."""
     with connect(database_url, autocommit=True) as connection:
+        connection.execute("SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs")
         yield connection
 
 
@@ -96,25 +99,32 @@ def rows(connection: Connection, view: str) -> tuple[list[object], list[object]]
 
 
 def refresh_all(connection: Connection) -> None:
+    """Aggregate everything, the newest rows too."""
     aggregates = connection.execute(
         "SELECT view_schema || '.' || view_name FROM timescaledb_information.continuous_aggregates"
     ).fetchall()
     for (name,) in aggregates:
-        for attempt in range(100):
-            try:
-                connection.execute("CALL refresh_continuous_aggregate(%s, NULL, NULL)", (name,))
-                break
-            except psycopg.errors.LockNotAvailable:  # the policy refreshes it at this very moment
-                assert attempt < 99
-                time.sleep(0.1)
+        patiently(connection, "CALL refresh_continuous_aggregate(%s, NULL, NULL)", name)
 
 
 def to_columns(connection: Connection, table: str) -> int:
     """Keep every chunk of a table in columns; returns how many there are."""
     chunks = connection.execute("SELECT show_chunks(%s)::text", (table,)).fetchall()
     for (chunk,) in chunks:
-        connection.execute("CALL convert_to_columnstore(%s, if_not_columnstore => true)", (chunk,))
+        patiently(connection, "CALL convert_to_columnstore(%s, if_not_columnstore => true)", chunk)
     return len(chunks)
+
+
+def patiently(connection: Connection, call: str, name: str) -> None:
+    """Call a procedure which a policy may be busy with at this very moment."""
+    for attempt in range(100):
+        try:
+            connection.execute(call.encode(), (name,))
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DuplicateObject):
+            assert attempt < 99
+            time.sleep(0.1)
+        else:
+            return
 
 
 def feed(url: str, script: bytes) -> None:
@@ -210,6 +220,64 @@ def test_a_late_change_below_the_aggregated_past_shows_after_the_refresh(databas
     for view in PLAIN:
         seen, expected = rows(database, view)
         assert seen == expected
+
+
+def test_while_the_past_is_being_aggregated_no_row_is_hidden(database: Connection, database_url: str) -> None:
+    fill_quarters(database, "2025-01-01", 400)
+    _, expected = rows(database, "energy_day")
+    busy = threading.Thread(target=run_policy, args=(database_url, "energy_day"))
+    busy.start()
+    looks = 0
+    while busy.is_alive():
+        seen = database.execute("SELECT * FROM energy_day ORDER BY community, meter, bucket").fetchall()
+        assert seen == expected
+        looks += 1
+    busy.join()
+    assert looks > 1
+
+
+def run_policy(url: str, aggregate: str) -> None:
+    with connect(url, autocommit=True) as connection:
+        job = connection.execute(
+            "SELECT job_id FROM timescaledb_information.jobs"
+            " WHERE proc_name = 'policy_refresh_continuous_aggregate' AND starts_with(hypertable_name, %s)",
+            (aggregate,),
+        ).fetchone()
+        assert job is not None
+        patiently(connection, "CALL run_job(%s)", job[0])
+
+
+def test_what_was_written_into_the_past_shows_after_one_call(database: Connection, plain_url: str) -> None:
+    fill_quarters(database, "2025-06-01", 20)
+    refresh_all(database)
+    fill_quarters(database, "2025-01-01", 100)  # all of it before what is aggregated already
+    seen, expected = rows(database, "energy_day")
+    assert seen != expected
+    refresh(database)
+    seen, expected = rows(database, "energy_day")
+    assert seen == expected
+    with connect(plain_url, autocommit=True) as plain:
+        refresh(plain)  # has nothing to do, and does nothing
+
+
+def test_the_dashboards_role_reaches_no_chunk_and_no_aggregate(database: Connection) -> None:
+    fill_quarters(database, "2026-03-01", 40)
+    to_columns(database, "quarter")
+    refresh_all(database)
+    database.execute((Path(dashboards.__file__).parent / "role.sql").read_bytes())
+    inside = database.execute(
+        "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname IN ('_timescaledb_internal', 'timescale') AND c.relkind IN ('r', 'v', 'p')"
+        " AND (c.relname ~ '^(_hyper|compress_hyper|_materialized|_partial|_direct)' OR n.nspname = 'timescale')"
+    ).fetchall()
+    assert len(inside) > 8
+    database.execute("SET SESSION AUTHORIZATION grafana_ro")
+    for (relation,) in inside:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            database.execute(f"SELECT * FROM {relation} LIMIT 1".encode())
+    for attack in ("drop_chunks('public.quarter', now())", "add_job('pg_catalog.pg_sleep', '1h')"):
+        with pytest.raises(psycopg.Error):
+            database.execute(f"SELECT public.{attack}".encode())
 
 
 def test_readings_kept_in_columns_are_still_inserted_once_and_late_ones_still_fit(database: Connection) -> None:

@@ -8,15 +8,17 @@ It changes how rows are kept, never what they say: tables, views, columns and re
   zone has its own; a community in a zone that has none yet is computed as on plain PostgreSQL, until the next migrate.
 
 The newest rows (`_LIVE`) are always computed from the quarter-hours themselves. A change further back is visible
-in the aggregates after the next refresh, at most `_EVERY` later. Statements never read them.
+in the aggregates after the next refresh: at most `_EVERY` later, or at once by `refresh`. Statements never read them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from pathlib import Path
 
+import psycopg
 from psycopg import sql
 
 from core.db.connection import Connection
@@ -60,6 +62,30 @@ def apply(connection: Connection) -> list[str]:
     with connection.transaction():
         made = _aggregates(connection)
     return done + [f"made the continuous aggregate {name}" for name in made]
+
+
+def refresh(connection: Connection) -> None:
+    """Bring the aggregates up to date after much was written into the past; nothing to do on plain PostgreSQL.
+
+    Parameters
+    ----------
+    connection
+        In autocommit. Only what changed since the last refresh is computed.
+
+    Notes
+    -----
+    An aggregate that is being refreshed by its own schedule at this moment is left to that.
+    """
+    if connection.execute("SELECT to_regnamespace('timescale')").fetchone() == (None,):
+        return
+    for (name,) in connection.execute(
+        "SELECT view_name FROM timescaledb_information.continuous_aggregates WHERE view_schema = 'timescale'"
+    ).fetchall():
+        live = _LIVE[name.split("_")[1]]
+        with suppress(psycopg.errors.LockNotAvailable):
+            connection.execute(
+                "CALL refresh_continuous_aggregate(%s, NULL, now() - %s::interval)", (f"timescale.{name}", live)
+            )
 
 
 def obstacle(connection: Connection) -> str | None:
@@ -114,9 +140,11 @@ def _make(connection: Connection, name: str, step: str, zone: str | None) -> Non
             " count(energy) AS known FROM public.quarter GROUP BY 1, 2, 3 WITH NO DATA"
         ).format(view, bucket)
     )
+    # Oldest first: whatever lies before the newest aggregated row counts as aggregated, so that newest first, which is
+    # the default, would hide the past until the last batch is done.
     connection.execute(
         "SELECT add_continuous_aggregate_policy(%s, start_offset => NULL, end_offset => %s::interval,"
-        " schedule_interval => %s::interval)",
+        " schedule_interval => %s::interval, refresh_newest_first => false)",
         (f"timescale.{name}", _LIVE[step], _EVERY),
     )
 
