@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,7 +12,7 @@ from itertools import chain
 from core.community import Community
 from core.errors import CheckFailed
 from core.money import half_up
-from core.time import Month, days_between
+from core.time import Month, days_between, from_microseconds, rfc3339
 from core.units import decimal_text
 from settlement import heat, invariants, pellets, plausibility, readings, sun, tariffs
 from settlement.charges import Charge, Measure, lines
@@ -126,6 +127,8 @@ def _energy(
         series[meter.id], found = readings.intervals(community, meter, known.get(meter.id), bounds)
         findings += found
 
+    findings = _up_to_now(findings, bounds, max((one.times[-1] for one in known.values()), default=bounds[0]))
+
     def of(measures: str, flat: str | None = None) -> list[Series]:
         return [series[m.id] for m in community.meters if m.measures == measures and m.flat == flat]
 
@@ -143,6 +146,16 @@ def _energy(
     in_units = any(meter.unit == "units" for meter in community.meters_of("heat"))
     produced = sum(one.known() for one in of("heat_produced")) if of("heat_produced") else None
     return Energy(series, divided, consumed, shared, warmth, heat_meters, in_units, produced), findings
+
+
+def _up_to_now(findings: list[Finding], bounds: Sequence[int], newest: int) -> list[Finding]:
+    """Say once that the rest of a month is not known yet, instead of once for every meter."""
+    if newest >= bounds[-1]:
+        return findings
+    horizon = bounds[max(0, bisect_right(bounds, newest) - 1)]
+    kept = [f for f in findings if f.code != "missing-intervals" or f.start is None or f.start < horizon]
+    text = f"The month is not complete: no meter has readings after {rfc3339(from_microseconds(newest))}."
+    return [*kept, Finding("month-incomplete", text, None, horizon, bounds[-1])]
 
 
 def _heat_between(community: Community, known: Readings) -> pellets.HeatBetween:

@@ -14,7 +14,7 @@ from core.db import config
 from core.db.connection import Connection
 from core.db.readings import insert_readings
 from core.errors import BadInput
-from core.time import Month, from_microseconds
+from core.time import Month, from_microseconds, microseconds
 from core.yamltext import Tree
 from settlement import batches, readingsfile, run
 from settlement.model import Readings
@@ -82,7 +82,8 @@ def undo(connection: Connection, slug: str, batch: int, now: datetime) -> str:
 def export(connection: Connection, slug: str, month: Month, out: Path) -> list[Path]:
     """Write what a month is settled from, so that `replay` gives the same bytes as `settle`."""
     file, readings = run.exported(connection, slug, month)
-    if not readings:
+    start, end = (microseconds(instant) for instant in month.bounds(file.community.zone))
+    if not any(start <= time <= end for one in readings.values() for time in one.times):
         raise BadInput(f"There are no readings for {month}; nothing was written.")
     contents = {
         "community.yaml": community_yaml(file.tree).encode(),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from core.community import EVENT_SECTIONS, PELLET_EVENTS, CommunityFile, build
+from core.community import EVENT_SECTIONS, PELLET_EVENTS, Community, CommunityFile, build
 from core.db.connection import Connection
 from core.errors import BadInput
 from core.time import parse_time, rfc3339
@@ -82,7 +82,9 @@ def join(config: Tree, events: Events) -> Tree:
             tree["pellets"]["opening"] = body
         else:
             tree["pellets"].setdefault(section, []).append(body)
-    return {name: value for name, value in tree.items() if name == "households" or value != []}
+    order = {field.alias or name: place for place, (name, field) in enumerate(Community.model_fields.items())}
+    kept = [name for name, value in tree.items() if name == "households" or value != []]
+    return {name: tree[name] for name in sorted(kept, key=lambda name: order[name])}
 
 
 def load(connection: Connection, slug: str) -> CommunityFile:

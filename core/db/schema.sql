@@ -6,13 +6,13 @@ CREATE TABLE community (
     community   text PRIMARY KEY,
     name        text NOT NULL,
     timezone    text NOT NULL,
-    config      jsonb NOT NULL,              -- the file's tree of text without its events
+    config      json NOT NULL,               -- the file's tree of text without its events, in the file's order
     applied_at  timestamptz NOT NULL DEFAULT now()
 );
 CREATE TABLE community_version (
     community   text NOT NULL,
     applied_at  timestamptz NOT NULL,
-    config      jsonb NOT NULL,
+    config      json NOT NULL,
     PRIMARY KEY (community, applied_at)
 );
 
