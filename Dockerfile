@@ -6,7 +6,7 @@ RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/wijkenergie w
 WORKDIR /opt/wijkenergie
 
 COPY requirements.lock ./
-RUN pip install --require-hashes --no-deps -r requirements.lock
+RUN pip install --require-hashes -r requirements.lock
 COPY . .
 RUN pip install --no-deps --no-build-isolation .
 
