@@ -127,7 +127,7 @@ def _energy(
         series[meter.id], found = readings.intervals(community, meter, known.get(meter.id), bounds)
         findings += found
 
-    findings = _up_to_now(findings, bounds, max((one.times[-1] for one in known.values()), default=bounds[0]))
+    findings = _up_to_now(findings, bounds, known)
 
     def of(measures: str, flat: str | None = None) -> list[Series]:
         return [series[m.id] for m in community.meters if m.measures == measures and m.flat == flat]
@@ -148,8 +148,11 @@ def _energy(
     return Energy(series, divided, consumed, shared, warmth, heat_meters, in_units, produced), findings
 
 
-def _up_to_now(findings: list[Finding], bounds: Sequence[int], newest: int) -> list[Finding]:
+def _up_to_now(findings: list[Finding], bounds: Sequence[int], known: Readings) -> list[Finding]:
     """Say once that the rest of a month is not known yet, instead of once for every meter."""
+    step = bounds[1] - bounds[0]
+    ends = [one.times[-1] + (step if one.kind == "interval" else 0) for one in known.values()]
+    newest = max(ends, default=bounds[-1])
     if newest >= bounds[-1]:
         return findings
     horizon = bounds[max(0, bisect_right(bounds, newest) - 1)]
