@@ -56,7 +56,7 @@ FOREIGN = re.compile(
             r"--(extra-)?index" + "-url|find" + "-links",
             r"\b[Ii]ssue" + r" #?\d",
             r"\bissues " + "show",
-            r"\b(LLM|A" + "I)s?\\b",
+            r"\b(LL" + "M|A" + "I)s?\\b",
             "(?i:language " + "model|chat" + "gpt|open" + "ai|anth" + "ropic|cla" + "ude|co" + "pilot)",
         ]
     )
