@@ -148,15 +148,14 @@ class _Divider:
             given[COMMON] = min(sun - sum(given.values()), common)
         surplus = sun - sum(given.values())
         given = {name: value for name, value in given.items() if name in use}
-        return given, self._spare(offered, surplus, use, given, rank) if self._by_unused and surplus else {}
+        return given, self._spare(offered, surplus, use, rank) if self._by_unused and surplus else {}
 
-    def _spare(
-        self, offered: int, surplus: int, use: Mapping[str, int | None], given: Mapping[str, int], rank: Rank
-    ) -> dict[str, int]:
+    def _spare(self, offered: int, surplus: int, use: Mapping[str, int | None], rank: Rank) -> dict[str, int]:
         whole = sum(self._weights)
+        # Against what was used, not the rounded share: else fractions of a milliwatt-hour would count as unused.
         entitled = [
-            max(0, weight * offered - given.get(name, 0) * whole) if use.get(name) is not None else 0
-            for name, weight in zip(self._flats, self._weights, strict=False)
+            0 if own is None else max(0, weight * offered - own * whole)
+            for own, weight in zip(map(use.get, self._flats), self._weights, strict=False)
         ]
         if not any(entitled):
             entitled = list(self._weights[: len(self._flats)])
