@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from datetime import time as clock_time
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import procrastinate
 import structlog
@@ -29,7 +30,7 @@ from procrastinate.jobs import Status
 
 from core.db import config
 from core.db.connection import Connection, connect, place
-from core.errors import WijkError
+from core.errors import Unavailable, WijkError
 from core.settings import Settings
 from core.time import Month, local_day, rfc3339, utc_now
 from core.wire import alert_topic
@@ -43,7 +44,7 @@ _NIGHT: Final = clock_time(2, 30)
 _DAYS_UNTIL_SETTLED: Final = 5
 """Readings still come in after a month's end; until this day the month before is settled again every night."""
 _GRACE_SECONDS: Final = 3.0
-_LONGEST_PAUSE_SECONDS: Final = 60.0
+_LONGEST_PAUSE_SECONDS: Final = 30.0
 _log = structlog.get_logger()
 
 
@@ -56,7 +57,9 @@ class Work:
     slug: str
     publish: Publish | None = None
     quiet_hours: bool = True
+    clock: Callable[[], datetime] = utc_now
     busy: set[Connection] = field(default_factory=set)
+    interrupted: bool = False
 
     @contextlib.contextmanager
     def alone(self, name: str) -> Iterator[Connection | None]:
@@ -65,12 +68,17 @@ class Work:
         self.busy.add(connection)
         try:
             yield connection if store.try_lock(connection, self.slug, name) else None
+        except Exception:
+            if connection.broken:
+                raise Unavailable(f"The database at {place(self.database_url)} went away in the middle.") from None
+            raise
         finally:
             self.busy.discard(connection)
             connection.close()
 
     def interrupt(self) -> None:
         """End the queries that run at this moment; their transactions are rolled back."""
+        self.interrupted = True
         for connection in list(self.busy):
             connection.cancel()
 
@@ -116,11 +124,16 @@ def settle_months(work: Work, connection: Connection, now: datetime) -> None:
 
 
 def settle_at_night(work: Work, connection: Connection, now: datetime) -> None:
-    """Settle when the local clock passes half past two, once a night also where it is put forward or back."""
+    """Settle once a night, also in those when the clock is put forward or back."""
     zone = config.load(connection, work.slug).community.zone
-    before, after = ((now - timedelta(hours=back)).astimezone(zone).time() for back in (1, 0))
-    if before < _NIGHT <= after:
+    if passes_night(now, zone):
         settle_months(work, connection, now)
+
+
+def passes_night(now: datetime, zone: ZoneInfo) -> bool:
+    """Tell whether the local clock passed half past two within the last hour."""
+    before, after = ((now - timedelta(hours=back)).astimezone(zone).time() for back in (1, 0))
+    return before < _NIGHT <= after
 
 
 Job = Callable[[Work, Connection, datetime], None]
@@ -145,7 +158,10 @@ def do(work: Work, name: str, job: Job, now: datetime) -> None:
     except WijkError as error:
         _log.error("job failed", job=name, reason=str(error))
     except Exception:  # noqa: BLE001 - the next turn of the clock must come, whatever this one ran into
-        _log.exception("job failed", job=name)
+        if work.interrupted:
+            _log.info("job interrupted", job=name)
+        else:
+            _log.exception("job failed", job=name)
 
 
 def run_worker(
@@ -156,6 +172,7 @@ def run_worker(
     publish: Publish | None = None,
     quiet_hours: bool = True,
     stop: threading.Event | None = None,
+    clock: Callable[[], datetime] = utc_now,
 ) -> None:
     """Work until told to stop; outlives a database that goes away for a while.
 
@@ -168,6 +185,8 @@ def run_worker(
     stop
         Ends the work when set, from any thread. Without it SIGTERM and SIGINT do, within five seconds: a
         calculation that lasts longer is abandoned, and its transaction rolled back.
+    clock
+        Tells jobs the time; when they are due is up to the machine's own clock.
 
     Raises
     ------
@@ -180,8 +199,9 @@ def run_worker(
         config.load(connection, slug)
     if not settings.notify:
         _log.warning("WIJKENERGIE_NOTIFY_URLS is empty, so no message will leave the house")
-    logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # what goes wrong is said here, once
-    work = Work(database_url, settings, slug, publish, quiet_hours)
+    for library in ("procrastinate", "psycopg.pool"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)  # what goes wrong is said here, once
+    work = Work(database_url, settings, slug, publish, quiet_hours, clock)
     stopping = stop or threading.Event()
     if stop is None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -190,9 +210,14 @@ def run_worker(
     while not stopping.is_set():
         begin = time.monotonic()
         try:
+            connect(database_url).close()
             asyncio.run(_work(work, stopping, may_exit=stop is None))
+        except Unavailable as error:
+            _log.warning("waiting for the database", reason=str(error))
         except ConnectorException as error:
             _log.warning("the database went away", database=place(database_url), reason=str(error.__cause__ or error))
+        except Exception:  # noqa: BLE001 - work that residents rely on starts again, whatever it ran into
+            _log.exception("the worker failed and starts again")
         pause = 1.0 if time.monotonic() - begin > _LONGEST_PAUSE_SECONDS else min(2 * pause, _LONGEST_PAUSE_SECONDS)
         stopping.wait(pause)
     _log.info("worker stopped")
@@ -206,7 +231,7 @@ async def _work(work: Work, stopping: threading.Event, *, may_exit: bool) -> Non
         with contextlib.suppress(AlreadyEnqueued):  # another worker's start has asked for it
             await app.tasks[AT_START].defer_async(timestamp=0)
         worker = asyncio.create_task(
-            app.run_worker_async(queues=[work.slug], concurrency=2, install_signal_handlers=False, delete_jobs="always")
+            app.run_worker_async(queues=[work.slug], concurrency=3, install_signal_handlers=False, delete_jobs="always")
         )
         _log.info("worker ready", community=work.slug)
         while not stopping.is_set() and not worker.done():
@@ -225,7 +250,7 @@ async def _work(work: Work, stopping: threading.Event, *, may_exit: bool) -> Non
 
 def _app(work: Work) -> procrastinate.App:
     app = procrastinate.App(
-        connector=procrastinate.PsycopgConnector(conninfo=work.database_url, min_size=1, max_size=4)
+        connector=procrastinate.PsycopgConnector(conninfo=work.database_url, min_size=1, max_size=5, timeout=10)
     )
     for name, (cron, job) in SCHEDULE.items():
         task = _register(app, work, name, job)
@@ -237,6 +262,6 @@ def _app(work: Work) -> procrastinate.App:
 def _register(app: procrastinate.App, work: Work, name: str, job: Job) -> Any:
     @functools.wraps(job)
     def turn(timestamp: int) -> None:  # noqa: ARG001 - when it was due; the job looks at the clock itself
-        do(work, name, job, utc_now())
+        do(work, name, job, work.clock())
 
     return app.task(name=name, queue=work.slug, queueing_lock=f"{work.slug} {name}")(turn)

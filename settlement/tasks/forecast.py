@@ -60,7 +60,8 @@ class Outlook:
 
     ``source`` says whether the stock rests on a count or on the opening, ``counted_at`` of when. ``level_kg`` is
     what the sensor says, None without one; ``level_differs`` when it is further from the books than 15 % of the
-    silo. ``hopper`` is None where no hopper is described or nobody has written down a refill yet.
+    silo, once a day's burn is known. ``hopper`` is None where no hopper is described or nobody has written down a
+    refill yet.
     """
 
     stock_kg: Decimal
@@ -113,7 +114,7 @@ def outlook(connection: Connection, community: Community, now: datetime) -> Outl
         days_high=lasts.high,
         level_kg=level[0] if level else None,
         level_at=level[1] if level else None,
-        level_differs=level is not None and _differs(level[0], stock, pellets, hopper),
+        level_differs=level is not None and bool(daily) and _differs(level[0], stock, pellets, hopper),
         hopper=hopper,
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 from core.community import Community, parse
 from core.db import config
 from core.db.connection import Connection
+from core.db.readings import insert_readings
 
 SLUG = "de-ster"
 OPENED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -97,3 +98,25 @@ def level(connection: Connection, at: datetime, kg: int) -> None:
         "INSERT INTO reading (community, meter, time, value) VALUES (%s, 'silo', %s, %s)", (SLUG, at, Decimal(kg))
     )
     connection.commit()
+
+
+def register_month(connection: Connection, start: datetime, end: datetime) -> None:
+    """Write six-hourly readings of every counter, rising steadily, by the one way in."""
+    per_day = {
+        "pv": 20,
+        "grid-in": 0,
+        "grid-out": 8,
+        "el-A01": 7,
+        "el-A02": 5,
+        "boiler-heat": 102,
+        "heat-A01": 48,
+        "heat-A02": 36,
+    }
+    quarters = int((end - start) / timedelta(hours=6)) + 1
+    rows = [
+        (meter, start + timedelta(hours=6 * step), Decimal(step * daily) / 4)
+        for meter, daily in per_day.items()
+        for step in range(quarters)
+    ]
+    with connection.transaction():
+        insert_readings(connection, SLUG, rows, "test")
