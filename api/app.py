@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 from fastapi import Depends, FastAPI
 from prometheus_client import CollectorRegistry
@@ -19,6 +20,10 @@ from api.routes import months as months_route
 from api.store import Pool
 from core.settings import Settings
 from core.time import utc_now
+
+_MODULES = (health, me, building, tasks, months_route, readings, devices, home, statements, work, months, sign_in)
+ROUTERS: Final = tuple(module.router for module in _MODULES)
+"""Every address there is, but for the API's own description."""
 
 
 def create_app(
@@ -51,10 +56,8 @@ def create_app(
         dependencies=[Depends(same_origin)],
     )
     app.state.house = House(pool, settings, slug, clock)
-    for module in (health, me, building, tasks, months_route, readings, devices):
-        app.include_router(module.router)
-    for page in (home, statements, work, months, sign_in):
-        app.include_router(page.router)
+    for router in ROUTERS:
+        app.include_router(router)
     errors.install(app)
     app.add_middleware(SafeHeaders, https=settings.base_url.startswith("https://"))
     app.add_middleware(RequestMetrics, registry=registry or CollectorRegistry())

@@ -142,10 +142,13 @@ def open_task(url: str, kind: str = "refill") -> int:
         return int(row[0])
 
 
+SETTINGS = Settings(listen="127.0.0.1:0", mqtt_url=SecretStr("mqtt://127.0.0.1:9"))
+"""A free port, and a broker that is not there."""
+
+
 @contextmanager
-def served(url: str, mqtt_url: str = "mqtt://127.0.0.1:9", now: datetime = NOW) -> Iterator[str]:
+def served(url: str, settings: Settings = SETTINGS, now: datetime = NOW) -> Iterator[str]:
     """Serve the database's community on a free port; gives the address."""
-    settings = Settings(listen="127.0.0.1:0", mqtt_url=SecretStr(mqtt_url))
     with pool(url) as connections, serving(connections, settings, SLUG, lambda: now) as address:
         yield address
 

@@ -27,6 +27,10 @@ def catalogue(language: str) -> dict[object, Message]:
         return {message.id: message for message in read_po(file, locale=language) if message.id}
 
 
+def every(text: object) -> list[str]:
+    return [str(one or "") for one in (text if isinstance(text, (tuple, list)) else [text])]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_catalogue_holds_exactly_the_texts_the_pages_use(language: str) -> None:
     assert set(catalogue(language)) == used()
@@ -35,8 +39,7 @@ def test_the_catalogue_holds_exactly_the_texts_the_pages_use(language: str) -> N
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_text_is_translated_and_keeps_its_blanks(language: str) -> None:
     for message in catalogue(language).values():
-        sources = message.id if isinstance(message.id, tuple) else (message.id,)
-        targets = message.string if isinstance(message.string, tuple) else (message.string,)
+        sources, targets = every(message.id), every(message.string)
         assert all(targets), f"{message.id!r} has no translation in {language}"
         assert not message.fuzzy
         for source, target in zip(sources, targets, strict=True):
@@ -45,7 +48,7 @@ def test_every_text_is_translated_and_keeps_its_blanks(language: str) -> None:
 
 def test_dutch_sentences_are_short() -> None:
     for message in catalogue("nl").values():
-        for text in message.string if isinstance(message.string, tuple) else (message.string,):
+        for text in every(message.string):
             for sentence in re.split(r"[.!?:]\s", text):
                 assert len(sentence.split()) <= 15, sentence
 
