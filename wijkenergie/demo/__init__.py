@@ -21,6 +21,7 @@ from wijkenergie.demo.processes import Processes, listens, processes
 from wijkenergie.wiring import absolute, secret_of
 
 _LIVE_SECONDS = 60
+_PYTHON = [sys.executable, "-P", "-m"]  # -P: nothing in the folder one happens to be in is imported
 
 
 def run(settings: Settings, data: Path, port: int, seed: int, *, once: bool) -> None:
@@ -70,7 +71,7 @@ def _start(
     _say(f"broker: {chosen.name}")
     children.start("broker", chosen.command)
     children.wait("the broker", lambda: listens(chosen.port), 20)
-    simulate = [sys.executable, "-m", "simulators.serve", "--seed", str(seed), "--mqtt", chosen.url]
+    simulate = [*_PYTHON, "simulators.serve", "--seed", str(seed), "--mqtt", chosen.url]
     children.start("building", [*simulate, "--outbox", str(data / "outbox")])
     place = _place(children)
     prepared = building.prepare(url, data, seed, place, utc_now())
@@ -87,7 +88,7 @@ def _start(
         "WIJKENERGIE_DATA_DIR": str(data),
         "WIJKENERGIE_LISTEN": f"127.0.0.1:{port}",
     }
-    command = [sys.executable, "-m", "wijkenergie"]
+    command = [*_PYTHON, "wijkenergie"]
     for name in ("collect", "serve"):
         metrics = {"WIJKENERGIE_METRICS_LISTEN": f"127.0.0.1:{broker.free_port()}"}
         children.start(name, [*command, name], environment | metrics)
