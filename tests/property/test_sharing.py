@@ -1,7 +1,6 @@
 """Keys against an oracle written from the formulas alone, in exact fractions.
 
-The oracle fills water by bisecting on the parties that are full, where the code sorts once; everything else is the
-formula as it stands in the literature. Rounding adds: whole milliwatt-hours, within one of the exact share, and their
+Rounding adds: whole milliwatt-hours, within one of the exact share, and their
 sum is the exact sum rounded down.
 """
 
@@ -11,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
-from itertools import combinations
 from math import floor
 from random import Random
 
@@ -24,6 +22,7 @@ from core.time import microseconds, midnight
 from settlement.model import Quality
 from settlement.sun import COMMON, Sun, share
 from settlement.tariffs import stretches_between
+from tests.support.shares_oracle import Exact, exact_shares
 
 KEYS = ("fixed", "equal", "proportional", "optimal", "hybrid", "priority")
 WEIGHTED = ("fixed", "optimal", "hybrid")
@@ -31,7 +30,6 @@ COMMON_MODES = ("first", "participant", "last", "never")
 DAY = date(2026, 1, 1)
 
 Use = Mapping[str, int | None]
-Exact = dict[str, Fraction]
 
 
 @dataclass(frozen=True)
@@ -50,49 +48,6 @@ class Case:
     @property
     def flats(self) -> list[str]:
         return [name for name in self.use if name != COMMON]
-
-
-def exact_shares(key: str, sun: int, use: Mapping[str, Fraction], weights: Exact, order: Sequence[str]) -> Exact:
-    """What every party gets by the formulas, unrounded."""
-    total = sum(use.values(), Fraction(0))
-    whole = sum(weights.values(), Fraction(0))
-    part = {name: weight / whole for name, weight in weights.items()}
-    if key in ("fixed", "equal"):
-        return {name: min(part[name] * sun, own) for name, own in use.items()}
-    if key == "proportional":
-        return {name: own * min(Fraction(sun), total) / total if total else Fraction(0) for name, own in use.items()}
-    if key == "priority":
-        shares, rest = {}, Fraction(sun)
-        for name in order:
-            shares[name] = min(use[name], rest)
-            rest -= shares[name]
-        return shares
-    if key == "hybrid":
-        given = {name: min(part[name] * sun, own) for name, own in use.items()}
-        rest = sun - sum(given.values(), Fraction(0))
-        need = {name: own - given[name] for name, own in use.items()}
-        wanted = sum(need.values(), Fraction(0))
-        if wanted:
-            given = {name: given[name] + need[name] * min(rest, wanted) / wanted for name in given}
-        return given
-    return water(sun, use, part)
-
-
-def water(sun: int, use: Mapping[str, Fraction], part: Exact) -> Exact:
-    """Weighted water-filling: the one set of full parties whose level fits."""
-    able = [name for name in use if part[name]]
-    if sum(use[name] for name in able) <= sun:
-        return {name: use[name] if name in able else Fraction(0) for name in use}
-    for size in range(len(able)):
-        for full in combinations(able, size):
-            rest = sun - sum((use[name] for name in full), Fraction(0))
-            level = rest / sum(part[name] for name in able if name not in full)
-            if level < 0:
-                continue
-            given = {name: min(use[name], level * part[name]) for name in use}
-            if sum(given.values()) == sun:
-                return given
-    raise AssertionError("no level of the water fits")
 
 
 def oracle(case: Case) -> tuple[Exact, Fraction]:
