@@ -108,18 +108,17 @@ def send_messages(work: Work, connection: Connection, now: datetime) -> None:
 
 def settle_months(work: Work, connection: Connection, now: datetime) -> None:
     """Settle the current month, and the one before while it may still change; tell residents of the latter."""
-    derive.update(connection, work.slug, now)
     community = config.load(connection, work.slug).community
     today = local_day(now, community.zone)
     current = Month.of(today)
     previous = current.shift(-1)
     status = store.month_status(connection, work.slug, str(previous))
-    unsettled = status is None and store.has_energy(connection, work.slug, *previous.bounds(community.zone))
+    unsettled = status is None and store.has_readings(connection, work.slug, *previous.bounds(community.zone))
     if unsettled or (status == "provisional" and today.day <= _DAYS_UNTIL_SETTLED):
         run.settle(connection, work.slug, previous, now)
     messages.statements_ready(connection, community, previous, work.settings.base_url, now)
     send_messages(work, connection, now)
-    if store.has_energy(connection, work.slug, *current.bounds(community.zone)):
+    if store.has_readings(connection, work.slug, *current.bounds(community.zone)):
         run.settle(connection, work.slug, current, now)
 
 

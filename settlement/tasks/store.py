@@ -311,10 +311,11 @@ def month_status(connection: Connection, slug: str, month: str) -> str | None:
     return row[0] if row else None
 
 
-def has_energy(connection: Connection, slug: str, start: datetime, end: datetime) -> bool:
-    """Tell whether anything was measured between two instants."""
+def has_readings(connection: Connection, slug: str, start: datetime, end: datetime) -> bool:
+    """Tell whether any meter was read between two instants."""
     row = connection.execute(
-        "SELECT 1 FROM quarter WHERE community = %s AND start >= %s AND start < %s AND energy IS NOT NULL LIMIT 1",
+        "SELECT 1 FROM meter m WHERE m.community = %s AND EXISTS (SELECT 1 FROM reading r"
+        " WHERE (r.community, r.meter) = (m.community, m.meter) AND r.time >= %s AND r.time < %s) LIMIT 1",
         (slug, start, end),
     ).fetchone()
     return row is not None
