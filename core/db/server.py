@@ -270,11 +270,11 @@ def _running(home: Path) -> tuple[int, Path] | None:
 
 def _is_server(pid: int, home: Path) -> bool:
     """Whether a process is the server of a home: its number alone proves nothing after a crash."""
+    for child in list(_children.values()):
+        if child.poll() is not None:
+            _children.pop(child.pid, None)
     if pid in _children:
-        if _children[pid].poll() is None:
-            return True
-        del _children[pid]
-        return False
+        return True
     if Path("/proc/self/cmdline").exists():
         try:
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
