@@ -246,7 +246,8 @@ def _heat(
     community: Community, stretch: Stretch, spells: Sequence[Spell], energy: Energy, cost: heat.HeatPool
 ) -> Iterator[Charge]:
     """Charge the heat pool: the measured part by metered heat, the fixed part by area or equally, both by days."""
-    vat = stretch.tariff.vat_percent.heat or stretch.tariff.vat_percent.electricity
+    rates = stretch.tariff.vat_percent
+    vat = rates.electricity if rates.heat is None else rates.heat  # 0 percent is a rate
     fixed = heat.fixed_measure(community, cost.rule, spells)
     unit = "m²·days" if cost.rule.fixed_by == "floor_area" else "days"
     by_fixed = {spell: Measure(_decimal(amount), unit) for spell, amount in fixed.items()}
