@@ -59,8 +59,14 @@ class Account:
         except PermissionError:
             return False
 
-    def spawn(self, command: list[str | Path], log: Path) -> subprocess.Popen[bytes]:
-        """Start a program as this account with its output in a new file, out of reach of our terminal's Ctrl-C."""
+    def spawn(self, command: list[str | Path], log: Path, *, tied: bool = False) -> subprocess.Popen[bytes]:
+        """Start a program as this account with its output in a new file, out of reach of our terminal's Ctrl-C.
+
+        A tied program is asked to stop when the thread that started it ends, even by ``kill -9`` (Linux with setpriv).
+        """
+        setpriv = shutil.which("setpriv") if tied else None
+        if setpriv is not None:
+            command = [setpriv, "--pdeathsig", "INT", *command]
         with log.open("wb") as output:
             self.own(log)
             return subprocess.Popen(

@@ -92,7 +92,10 @@ def start(data_dir: Path, *, durable: bool = True) -> Server:
     Unavailable
         The server cannot run; the message names the folder and the remedy.
     """
-    data_dir = data_dir.resolve()
+    return _start(data_dir.resolve(), durable=durable, tied=False)
+
+
+def _start(data_dir: Path, *, durable: bool, tied: bool) -> Server:
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as on_failure:
@@ -102,7 +105,7 @@ def start(data_dir: Path, *, durable: bool = True) -> Server:
             in_use = on_failure.enter_context((home / "in-use").open("w", encoding="utf-8"))
             account.own(home / "in-use")
             fcntl.flock(in_use, fcntl.LOCK_SH)
-            pid, socket_dir = _running(home) or _launch(home, account, durable=durable)
+            pid, socket_dir = _running(home) or _launch(home, account, durable=durable, tied=tied)
             server = Server(home, socket_dir, pid, turn, in_use)
             on_failure.callback(server.stop)
             _ensure_database(server)
@@ -129,13 +132,19 @@ def embedded(data_dir: Path, *, durable: bool = True) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def temporary() -> Iterator[Server]:
-    """Give a fast throw-away server that leaves nothing behind, for tests and dry runs."""
+    """Give a fast throw-away server that leaves nothing behind, for tests and dry runs.
+
+    It ends with the thread that made it, even when that is killed (then its files stay).
+    """
     folder = Path(tempfile.mkdtemp(prefix="wijkenergie-"))
     folder.chmod(0o711)  # fresh and ours: the server's account may pass through, its own folder inside stays closed
     try:
-        with embedded(folder, durable=False) as server:
+        server = _start(folder.resolve(), durable=False, tied=True)
+        try:
             yield server
-        shutil.rmtree(server.home)
+        finally:
+            server.stop()
+            shutil.rmtree(server.home)
     finally:
         shutil.rmtree(folder)
 
@@ -230,7 +239,7 @@ def _write_settings(home: Path, socket_dir: Path, account: Account, *, durable: 
     account.own(path)
 
 
-def _launch(home: Path, account: Account, *, durable: bool) -> tuple[int, Path]:
+def _launch(home: Path, account: Account, *, durable: bool, tied: bool) -> tuple[int, Path]:
     """Start the server and return its process id and socket folder; it is not yet ready."""
     cluster, log = home / "cluster", home / "server.log"
     socket_dir = _socket_dir(home, account)
@@ -239,7 +248,7 @@ def _launch(home: Path, account: Account, *, durable: bool) -> tuple[int, Path]:
     _write_settings(home, socket_dir, account, durable=durable)
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
-    postgres = account.spawn([binaries_for(account) / "postgres", "-D", cluster], log)
+    postgres = account.spawn([binaries_for(account) / "postgres", "-D", cluster], log, tied=tied)
     _children[postgres.pid] = postgres
     return postgres.pid, socket_dir
 

@@ -161,6 +161,23 @@ def test_a_throw_away_server_leaves_no_file_and_no_process() -> None:
     assert not alive(pid)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells a process that its parent died")
+def test_a_throw_away_server_ends_with_a_killed_owner() -> None:
+    script = "import time; from core.db.server import temporary\n"
+    script += "with temporary() as running: print(running.pid, running.home, flush=True); time.sleep(60)"
+    owner = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)
+    assert owner.stdout is not None
+    pid, home = owner.stdout.readline().split()
+    assert alive(int(pid))
+    owner.kill()
+    owner.communicate()
+    deadline = time.monotonic() + 20
+    while alive(int(pid)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    shutil.rmtree(Path(home).parent if Path(home).parent != account.SHARED_HOME else home)
+
+
 def test_a_server_whose_folder_was_removed_is_still_stopped(folder: Path) -> None:
     running = start(folder, durable=False)
     shutil.rmtree(folder)
