@@ -32,6 +32,7 @@ def test_every_text_is_translated_and_none_is_left_over(domain: str, language: s
     assert set(known) == used(CATALOGUES[domain])
     for message in known.values():
         translated = [message.string] if isinstance(message.string, str) else message.string or ()
-        assert translated and all(translated), message.id
+        assert translated, message.id
+        assert all(translated), message.id
         assert not message.fuzzy
         assert not list(message.check(catalogue)), message.id
