@@ -122,36 +122,39 @@ class Writer:
         return batch
 
     def _store(self, batch: list[Delivery]) -> bool:
-        """Store a batch however long it takes; False if told to stop while the database is away."""
+        """Store a batch however long it takes; False if told to stop while that is not possible."""
         pause, failures = 0.2, 0
         while True:
             try:
                 self._write(batch)
-            except Unavailable as error:
+            except Exception as error:  # noqa: BLE001 - this thread must outlive any fault: nothing else stores
                 failures += 1
                 metrics.STORE_FAILURES.inc()
-                _log.error("the database is away; trying again", reason=str(error), pause_seconds=pause)
+                fault = None if isinstance(error, Unavailable) else error
+                _log.error("cannot store; trying again", reason=str(error), pause_seconds=pause, exc_info=fault)
                 if self._stopping.wait(pause):
                     return False
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 if failures:
-                    _log.info("the database is back", attempts=failures + 1)
+                    _log.info("storing again", attempts=failures + 1)
                 if self._full and self._queue.qsize() < self._bound // 2:
                     self._full = False
                 return True
 
     def _write(self, batch: list[Delivery]) -> None:
+        """Store a batch; halve it until what the database cannot hold stands alone, and keep that as a dead letter."""
         try:
-            self._committed(batch, self._sink.write(batch))
+            inserted = self._sink.write(batch)
         except BadInput as error:
-            if len(batch) == 1:
-                spoiled = _as_dead_letter(batch[0], str(error))
-                self._committed([spoiled], self._sink.write([spoiled]))
+            if len(batch) > 1:
+                half = len(batch) // 2
+                self._write(batch[:half])
+                self._write(batch[half:])
                 return
-            half = len(batch) // 2
-            self._write(batch[:half])
-            self._write(batch[half:])
+            batch = [_as_dead_letter(batch[0], str(error))]
+            inserted = self._sink.write(batch)
+        self._committed(batch, inserted)
 
     def _committed(self, batch: list[Delivery], inserted: Inserted) -> None:
         for delivery in batch:

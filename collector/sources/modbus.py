@@ -148,10 +148,14 @@ class ModbusSource:
             device.map_known = ()
         try:
             registers = await converse(endpoint, device.unit, requests(intake.profile, device.map_known))
+            now = self._clock()
+            delivery = intake.from_poll(Raw(now, registers), now)
         except NoAnswer as error:
             return self._failed(endpoint, device, str(error))
-        now = self._clock()
-        delivery = intake.from_poll(Raw(now, registers), now)
+        except Exception as error:  # noqa: BLE001 - one odd device must not end the polling of all
+            _log.exception("a poll could not be worked out", device=intake.device.id)
+            endpoint.close()
+            return self._failed(endpoint, device, f"fault in the collector: {error!r}")
         device.due = next_poll(now, intake.device.every)
         device.connection = endpoint.connections
         device.map_known = () if intake.misses_model(delivery) else model_map(registers)

@@ -383,6 +383,19 @@ def test_a_broker_that_is_away_is_one_sentence(database_url):
         collector.start()
 
 
+def test_a_broker_that_does_not_know_us_is_one_sentence(database_url, tmp_path):
+    strict = Broker(tmp_path, "allow_anonymous false\n")
+    strict.start()
+    try:
+        for url in (strict.url, f"mqtt://who:what@{strict.host}:{strict.port}"):
+            with pytest.raises(
+                Unavailable, match=r"does not let us in: Not authori[sz]ed\. Check WIJKENERGIE_MQTT_URL"
+            ):
+                Collector(small(), database_url, url).start()
+    finally:
+        strict.stop()
+
+
 def test_a_broker_that_speaks_only_mqtt_3_is_enough(database_url, tmp_path):
     port = free_port()
     settings = tmp_path / "amqtt.yaml"

@@ -188,6 +188,25 @@ def test_silence_drops_the_connection_and_the_next_request_makes_a_new_one() -> 
     assert answered == (5,)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\x03",
+        b"\x03\xff",
+        b"\x03\x04\x00",
+        b"\x03\x03\x00\x01\x02",
+        b"\x83",
+        b"\x83\x63",
+        b"\x07\x01",
+        b"\xff" * 200,
+    ],
+)
+def test_garbage_is_no_answer_or_a_refusal_and_never_registers(body: bytes) -> None:
+    (found,) = ask(lambda *_: body, Request(3, 0, 2))
+    assert isinstance(found, str)
+
+
 def test_nobody_listening_is_no_answer() -> None:
     async def run() -> None:
         async with Endpoint("127.0.0.1", 9, timedelta(seconds=0.3)) as endpoint:

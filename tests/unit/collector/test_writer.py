@@ -80,6 +80,21 @@ def test_nothing_is_acknowledged_while_the_database_is_away_and_everything_when_
     assert book.diary == ["away", "away", "stored m", "acknowledged m", "closed"]
 
 
+def test_a_fault_of_ours_does_not_end_the_writing(book: Book) -> None:
+    faults = iter([True])
+
+    def break_once(_: list[Delivery]) -> None:
+        if next(faults, False):
+            raise KeyError("something nobody thought of")
+
+    book.trouble = break_once
+    writer = Writer(book, lambda: NOW)
+    writer.put(book.delivery("m"))
+    writer.start()
+    wait_for(lambda: "acknowledged m" in book.diary)
+    assert writer.stop(5)
+
+
 def test_a_delivery_the_database_cannot_hold_becomes_a_dead_letter_and_the_others_are_stored(book: Book) -> None:
     def refuse(deliveries: list[Delivery]) -> None:
         if any(reading.meter == "m2" for delivery in deliveries for reading in delivery.readings):
