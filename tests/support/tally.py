@@ -13,8 +13,9 @@ import pytest
 
 TESTS = Path(__file__).parents[1]
 
-BUDGET_MINUTES = {"unit": 1.0, "property": 1.5, "contract": 2.0, "integration": 5.0, "browser": 2.0}
-"""What each kind of ``make test`` may take, 11.5 of the 12 minutes together."""
+BUDGET_MINUTES = {"unit": 1.0, "property": 2.0, "contract": 1.0, "integration": 5.0, "browser": 1.5, "realyear": 1.0}
+"""What each kind of ``make test`` may take, 11.5 of the 12 minutes together. One kind over its own budget is said; all
+together over theirs fails CI, so that one slow test on a busy machine does not."""
 
 ALLOWED_SKIPS = {
     "the server has no TimescaleDB": "no package index carries the extension; it is run by hand before a release",
@@ -69,8 +70,9 @@ class Tally:
         return [kind for kind, minutes in BUDGET_MINUTES.items() if self._seconds[kind] > 60 * minutes]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """In CI a test that should have run, or a kind over its budget, fails the run."""
-        if self._strict and session.exitstatus == pytest.ExitCode.OK and (self._wrong_skips or self._over_budget):
+        """In CI a test that should have run, or more minutes than there are, fails the run."""
+        too_slow = sum(self._seconds.values()) > 60 * sum(BUDGET_MINUTES.values())
+        if self._strict and session.exitstatus == pytest.ExitCode.OK and (self._wrong_skips or too_slow):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
