@@ -397,7 +397,11 @@ def build(tree: Tree, source: str, lines: dict[TreePath, int] | None = None) -> 
     try:
         community = Community.model_validate(tree)
     except ValidationError as error:
-        messages = [_message(source, lines, tuple(item["loc"]), _what(item)) for item in error.errors()]
+        items = [(tuple(item["loc"]), item) for item in error.errors()]
+        # A list whose entries are all wrong is also reported as empty, which would only confuse.
+        deeper = {path[:end] for path, _ in items for end in range(len(path))}
+        told = [(path, item) for path, item in items if item["type"] != "too_short" or path not in deeper]
+        messages = [_message(source, lines, path, _what(item)) for path, item in told]
         raise BadInput("\n".join(dict.fromkeys(messages))) from None
     found = [_message(source, lines, path, text) for path, text in faults(community)]
     if found:
@@ -414,7 +418,8 @@ def _message(source: str, lines: dict[TreePath, int] | None, path: TreePath, tex
     name = ""
     for part in path:
         name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
-    return f"{source}{line}: {name}: {text}." if name else f"{source}{line}: {text}."
+    stop = "" if text.endswith("?") else "."
+    return f"{source}{line}: {name}: {text}{stop}" if name else f"{source}{line}: {text}{stop}"
 
 
 def _what(item: Any) -> str:

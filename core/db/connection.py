@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from core.errors import Unavailable
+from core.errors import BadInput, Unavailable
 
 Connection = psycopg.Connection[Any]
 
@@ -31,14 +31,26 @@ def connect(url: str, *, autocommit: bool = True) -> Connection:
     ------
     Unavailable
         If the server does not answer or refuses.
+    BadInput
+        If ``url`` is no address of a database.
     """
     try:
         return psycopg.connect(url, autocommit=autocommit, connect_timeout=10, options="-c TimeZone=UTC")
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no answer"
         raise Unavailable(
-            f"The database at {place(url)} cannot be reached ({reason}). Start it, or correct WIJKENERGIE_DATABASE_URL."
+            f"The database at {place(url)} cannot be reached ({reason(error)})."
+            " Start it, or correct WIJKENERGIE_DATABASE_URL."
         ) from None
+    except psycopg.ProgrammingError:
+        raise BadInput(
+            "WIJKENERGIE_DATABASE_URL is no address of a database; write it like postgresql://user@host:5432/name."
+        ) from None
+
+
+def reason(error: psycopg.Error) -> str:
+    """Say in a clause why the server was not reached, without the driver's advice to programmers."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rpartition("failed: ")[2].removeprefix("FATAL:").strip() if lines else "no answer"
 
 
 @contextmanager
@@ -78,7 +90,8 @@ def in_words() -> Iterator[None]:
     try:
         yield
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise Unavailable(f"The database went away while it was needed ({reason}). Start it and try again.") from error
+        raise Unavailable(
+            f"The database went away while it was needed ({reason(error)}). Start it and try again."
+        ) from error
     except psycopg.errors.UndefinedTable as error:
         raise Unavailable("The database has no schema yet; run 'wijkenergie migrate'.") from error

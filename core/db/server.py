@@ -101,7 +101,7 @@ def _start(data_dir: Path, *, durable: bool, tied: bool) -> Server:
         with contextlib.ExitStack() as on_failure:
             turn = on_failure.enter_context((data_dir / "postgres.lock").open("w", encoding="utf-8"))
             fcntl.flock(turn, fcntl.LOCK_EX)
-            home, account = _settle(data_dir)
+            home, account = _settle(data_dir, durable=durable)
             in_use = on_failure.enter_context((home / "in-use").open("w", encoding="utf-8"))
             account.own(home / "in-use")
             fcntl.flock(in_use, fcntl.LOCK_SH)
@@ -157,7 +157,7 @@ def _is_last(in_use: IO[str]) -> bool:
     return True
 
 
-def _settle(data_dir: Path) -> tuple[Path, Account]:
+def _settle(data_dir: Path, *, durable: bool) -> tuple[Path, Account]:
     """Find or make the folder the server lives in, and the account that runs it."""
     pointer = data_dir / "postgres.location"
     home = Path(pointer.read_text(encoding="utf-8").strip()) if pointer.exists() else data_dir / "postgres"
@@ -176,7 +176,7 @@ def _settle(data_dir: Path) -> tuple[Path, Account]:
         draft = pointer.with_suffix(".new")
         draft.write_text(f"{home}\n", encoding="utf-8")
         draft.replace(pointer)
-    _make_cluster(home, account)
+    _make_cluster(home, account, durable=durable)
     return home, account
 
 
@@ -195,7 +195,7 @@ def _make_home(home: Path, account: Account) -> bool:
     return False
 
 
-def _make_cluster(home: Path, account: Account) -> None:
+def _make_cluster(home: Path, account: Account, *, durable: bool) -> None:
     """Make the cluster beside its place and move it there whole, so that a half-made one is never used."""
     free = shutil.disk_usage(home).free
     if free < _NEW_CLUSTER_BYTES:
@@ -210,6 +210,7 @@ def _make_cluster(home: Path, account: Account) -> None:
     # The locale is PostgreSQL's own, so that a cluster sorts alike on every machine.
     initdb += ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     initdb += ["--auth-local=trust", "--auth-host=reject", "--no-instructions"]
+    initdb += [] if durable else ["--no-sync"]
     made = account.run(initdb)
     if made.returncode != 0:
         shutil.rmtree(draft, ignore_errors=True)
