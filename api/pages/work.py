@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Form, Request
@@ -15,7 +16,7 @@ from core.community import Community
 from core.db.connection import Connection
 from core.time import local_day
 from settlement.tasks import forecast, rounds
-from settlement.tasks.store import TaskRow
+from settlement.tasks.store import TaskRow, refills
 
 router = APIRouter(include_in_schema=False)
 
@@ -56,7 +57,7 @@ def work_page(
         outlook=outlook,
         silo_kg=community.pellets.silo_kg if community.pellets else None,
         tasks=[_task(to, community, row) for row in rounds.open_tasks(connection, community.community)],
-        bags=_last_bags(connection, community),
+        bags=_last_bags(connection, community, now),
         bag_kg=described.bag_kg if described else None,
         steps=[
             {
@@ -85,10 +86,10 @@ def _task(to: Reader, community: Community, row: TaskRow) -> dict[str, object]:
     }
 
 
-def _last_bags(connection: Connection, community: Community) -> int:
+def _last_bags(connection: Connection, community: Community, now: datetime) -> int:
     """Return what was carried in last time; that is the best guess for this time."""
-    steps = rounds.history(connection, community.community)
-    return next((step.bags for step in steps if step.bags is not None), _USUAL_BAGS)
+    last = refills(connection, community.community, now, 1)
+    return int(last[0]["bags"]) if last else _USUAL_BAGS
 
 
 @router.post("/work/{task:int}/{step}", response_class=HTMLResponse)

@@ -34,7 +34,7 @@ _FIRST = datetime(2026, 3, 31, 21, 0, tzinfo=UTC)
 _QUARTER = timedelta(minutes=15)
 _SILENT = (datetime(2026, 5, 13, 7, 0, tzinfo=UTC), datetime(2026, 5, 13, 8, 0, tzinfo=UTC))
 
-_LAST_REFILL = {"at": "2026-05-10T09:00:00Z", "bags": "14", "bag_kg": "15"}
+_LAST_REFILL = {"at": "2026-05-10T09:00:00Z", "bags": "6", "bag_kg": "15"}
 
 COMMUNITY = """
 community: de-ster
@@ -80,7 +80,7 @@ heat:
 pellets:
   kwh_per_kg: "4.8"
   silo_kg: "6000"
-  opening: {at: 2026-04-01T00:00:00+02:00, kg: "2800", eur: "840.00"}
+  opening: {at: 2026-04-01T00:00:00+02:00, kg: "1900", eur: "570.00"}
   deliveries: [{at: 2026-04-20T09:00:00+02:00, kg: "1500", eur: "465.00", invoice: P-17}]
 costs: [{date: 2026-04-12, pool: heat, eur: "60.00", invoice: M-4, what: chimney sweep}]
 advances:
@@ -186,6 +186,7 @@ def _quarter(time: datetime) -> dict[str, int]:
     hour = time.hour + time.minute / 60
     clouds = 0.55 + 0.45 * math.sin(time.toordinal() * 1.7)
     sun = max(0.0, math.sin((hour - 4.5) / 15 * math.pi)) * clouds if 4.5 < hour < 19.5 else 0.0
+    cold = 1 + 0.4 * math.sin(time.toordinal() * 0.9)
     evening = math.exp(-(((hour - 17) / 2.2) ** 2))
     morning = math.exp(-(((hour - 6) / 1.5) ** 2))
     used = {
@@ -195,9 +196,9 @@ def _quarter(time: datetime) -> dict[str, int]:
         "el-common": 25,
     }
     heat = {
-        "heat-A01": round(2700 * (morning + 0.8 * evening)),
-        "heat-A02": round(2100 * evening),
-        "heat-A03": round(3900 * morning),
+        "heat-A01": round(1200 * cold * (morning + 0.8 * evening)),
+        "heat-A02": round(950 * cold * evening),
+        "heat-A03": round(1700 * cold * morning),
     }
     made = round(900 * sun)
     balance = made - sum(used.values())
