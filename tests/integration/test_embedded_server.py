@@ -91,7 +91,7 @@ def first_words(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 def test_what_was_written_is_there_after_a_stop_and_a_fast_second_start(folder: Path) -> None:
-    with embedded(folder) as running:
+    with embedded(folder, durable=False) as running:
         ask(running.url, "create table kept as select 7 as value")
         pid = running.pid
     assert not alive(pid)
@@ -132,7 +132,7 @@ def test_a_server_whose_owner_was_killed_is_taken_over_and_stopped(folder: Path)
     owner.kill()
     owner.communicate()
     assert alive(pid)
-    with embedded(folder) as running:
+    with embedded(folder, durable=False) as running:
         assert (running.pid, running.url) == (pid, url)
     assert not alive(pid)
 
@@ -264,7 +264,7 @@ def test_an_ordinary_user_runs_the_server_as_itself(folder: Path) -> None:
 def test_a_folder_that_is_a_file_is_refused_in_one_sentence(folder: Path) -> None:
     folder.write_text("not a folder")
     with pytest.raises(Unavailable, match=r"database folder .*data cannot be used: File exists"):
-        start(folder)
+        start(folder, durable=False)
 
 
 def test_a_disk_without_room_for_a_new_cluster_is_refused_before_anything_is_made(
@@ -272,7 +272,7 @@ def test_a_disk_without_room_for_a_new_cluster_is_refused_before_anything_is_mad
 ) -> None:
     monkeypatch.setattr(server, "_NEW_CLUSTER_BYTES", 10**18)
     with pytest.raises(Unavailable, match=r"No space for a database in .* MB free and a new one takes"):
-        start(folder)
+        start(folder, durable=False)
     assert not (folder / "postgres" / "cluster").exists()
 
 
@@ -282,7 +282,7 @@ def test_a_cluster_of_another_version_is_refused_with_the_remedy(folder: Path) -
         pid = running.pid
     version.write_text("17\n")
     with pytest.raises(Unavailable, match="another version of PostgreSQL made it; restore a backup"):
-        start(folder)
+        start(folder, durable=False)
     assert not alive(pid)
 
 
@@ -291,7 +291,7 @@ def test_a_server_that_cannot_start_says_why_and_where_its_log_is(folder: Path) 
         settings = running.home / "cluster" / "postgresql.auto.conf"
     settings.write_text("shared_buffers = 'plenty'\n")
     with pytest.raises(Unavailable, match=r"cannot run: .* Its log is .*server\.log"):
-        start(folder)
+        start(folder, durable=False)
 
 
 @pytest.mark.parametrize(
