@@ -99,6 +99,9 @@ async def run(
     """
     seed, host = options.seed, options.host
     faults = plan(seed, options.faults, now() + _YEAR)
+    # The world is made before anyone is told to look: its first second would look like a device that is asleep.
+    inverter.image(seed, now(), faults)
+    kwb.image(seed, now(), faults)
     gateway = Gateway(seed, options.mqtt, options.every, now, faults, options.outbox)
 
     servers = [
