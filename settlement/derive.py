@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 
 from core.community import Community
-from core.db import config
+from core.db import config, timescale
 from core.db.connection import Connection
 from core.time import Month, local_day, microseconds, midnight
 from settlement import readings, store, sun, tariffs
@@ -52,6 +52,8 @@ def update(connection: Connection, slug: str, now: datetime, *, since: date | No
         for first, end in reversed(chunks):  # the present matters to residents first
             with connection.transaction():
                 written += _derive(connection, community, first, end, now)
+        if span[0] < local_day(now, community.zone) - 2 * _DAY:
+            timescale.refresh(connection)
         if first_day == span[0]:
             with connection.transaction():
                 store.mark_derived(connection, slug, changed[0])

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from core.community import load
-from core.db import config
-from core.db.connection import in_words
+from core.db import config, timescale, transfer
+from core.db.connection import connect, in_words
 from core.db.migrate import migrate as migrate_schema
 from core.errors import BadInput, CheckFailed, Unavailable, WijkError
 from core.settings import load_settings
@@ -77,6 +77,9 @@ def migrate() -> None:
     with database(load_settings()) as url:
         for line in migrate_schema(url) or ["The schema is up to date."]:
             print(line)
+        with connect(url) as connection:
+            if reason := timescale.obstacle(connection):
+                print(reason)
 
 
 @app.command()
@@ -156,6 +159,25 @@ def import_readings(
             if plan.new and not yes and not _confirmed():
                 raise CheckFailed("Nothing was imported.")
             print(files.take_in(connection, plan, utc_now()) if plan.new else "There is nothing new in the file.")
+
+
+@app.command()
+def backup(folder: Annotated[Path, typer.Argument(metavar="DIR", help="a new or empty folder")]) -> None:
+    """Write every table to a folder, as of one moment; loads into plain PostgreSQL and TimescaleDB alike."""
+    with session(load_settings()) as connection:
+        rows = transfer.dump(connection, folder)
+    print(f"Written to {folder}: {sum(rows.values())} rows of {len(rows)} tables.")
+
+
+@app.command()
+def restore(folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder that backup wrote")]) -> None:
+    """Fill a migrated, empty database from a backup; all of it or nothing."""
+    with database(load_settings()) as url:
+        migrate_schema(url)
+        with connect(url) as connection:
+            rows = transfer.load(connection, folder)
+            timescale.refresh(connection)
+    print(f"Restored {sum(rows.values())} rows of {len(rows)} tables.")
 
 
 @app.command()

@@ -170,7 +170,7 @@ CREATE TABLE posting (
 );
 CREATE FUNCTION posting_balances() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF (SELECT sum(cents) FROM posting p
+    IF (SELECT sum(cents) FROM public.posting p
         WHERE (p.community, p.month, p.run, p.transaction)
             = (NEW.community, NEW.month, NEW.run, NEW.transaction)) <> 0 THEN
         RAISE EXCEPTION 'transaction % of % run % does not sum to zero', NEW.transaction, NEW.month, NEW.run;

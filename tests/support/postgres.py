@@ -42,7 +42,7 @@ def clone(server_url: str, source: str | None) -> Iterator[str]:
     """Address of a fresh copy of a database (of PostgreSQL's empty one for None), dropped at the end."""
     name = f"wijkenergie_test_{secrets.token_hex(6)}"
     statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-        sql.Identifier(name), sql.Identifier(source or "template1")
+        sql.Identifier(name), sql.Identifier(source or "template0")
     )
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(statement)
