@@ -66,20 +66,20 @@ def intervals(
         size = len(bounds) - 1
         absent: list[Quality] = ["missing"] * size
         series = Series(meter.id, (None,) * size, tuple(absent), (None,) * size)
-        text = f"Meter {meter.id} has no readings in this month."
+        text = f"{_named(meter)} has no readings in this month."
         return series, [Finding("no-readings", text, meter.id, bounds[0], bounds[-1])]
     if known.kind == "interval":
         series = _from_quantities(meter, known, bounds)
-        return series, gaps(series, bounds)
+        return series, gaps(meter, series, bounds)
     points = _across_replacements(community, meter, known)
     pieces, findings = _rising_pieces(meter, points)
     series = _from_pieces(community, meter, pieces, bounds)
     inside = [f for f in findings if (f.until or 0) >= bounds[0] and (f.start or 0) <= bounds[-1]]
-    return series, [*inside, *gaps(series, bounds)]
+    return series, [*inside, *gaps(meter, series, bounds)]
 
 
-def gaps(series: Series, bounds: Sequence[int]) -> list[Finding]:
-    """Name every stretch of missing and of estimated intervals of a meter."""
+def gaps(meter: Meter, series: Series, bounds: Sequence[int]) -> list[Finding]:
+    """Name every stretch of missing and of estimated intervals of a meter, and the flat they concern."""
     findings = []
     first = 0
     for index in range(1, len(series.quality) + 1):
@@ -88,10 +88,14 @@ def gaps(series: Series, bounds: Sequence[int]) -> list[Finding]:
             continue
         if quality in ("missing", "estimated"):
             count = index - first
-            text = f"Meter {series.meter}: {count} interval{'s' if count > 1 else ''} {quality}."
-            findings.append(Finding(f"{quality}-intervals", text, series.meter, bounds[first], bounds[index]))
+            text = f"{_named(meter)}: {count} interval{'s' if count > 1 else ''} {quality}."
+            findings.append(Finding(f"{quality}-intervals", text, meter.id, bounds[first], bounds[index]))
         first = index
     return findings
+
+
+def _named(meter: Meter) -> str:
+    return f"Meter {meter.id} (flat {meter.flat})" if meter.flat else f"Meter {meter.id}"
 
 
 def _across_replacements(community: Community, meter: Meter, known: MeterReadings) -> list[Point]:
@@ -127,7 +131,7 @@ def _rising_pieces(meter: Meter, points: Sequence[Point]) -> tuple[list[list[Poi
     offset, turn = 0, _turn(meter)
 
     def found(code: str, text: str, start: int, until: int) -> None:
-        findings.append(Finding(code, f"Meter {meter.id} {text}.", meter.id, start, until))
+        findings.append(Finding(code, f"{_named(meter)} {text}.", meter.id, start, until))
 
     for index, (time, raw) in enumerate(points):
         piece, value = pieces[-1], raw + offset

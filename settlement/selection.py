@@ -10,7 +10,7 @@ import hashlib
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +25,7 @@ _CONFIGURATION = (
     "replacements", "sharing", "tariffs", "heat", "pellets", "costs", "advances",
 )  # fmt: skip
 """Parts of the community that can change a statement."""
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def used(community: Community, month: Month, known: Readings) -> dict[str, MeterReadings]:
@@ -66,7 +67,7 @@ def input_sha256(community: Community, month: Month, selected: Readings) -> str:
 
 def canonical(community: Community, month: Month, selected: Readings) -> Iterator[str]:
     """Yield the canonical form: one line of JSON, then one ``meter,time,value`` line per reading, sorted."""
-    tree = _stable(community.model_dump(mode="json", by_alias=True, include=set(_CONFIGURATION)))
+    tree = _stable(community.model_dump(by_alias=True, include=set(_CONFIGURATION)))
     _, end = month.bounds(community.zone)
     late = rfc3339(end + COUNT_WINDOW)
     first_after = str(month.end_day)
@@ -76,7 +77,8 @@ def canonical(community: Community, month: Month, selected: Readings) -> Iterato
     tree["replacements"] = sorted(tree["replacements"], key=_text)
     if community.pellets:
         for section in ("deliveries", "counts"):
-            tree["pellets"][section] = sorted(_before(tree["pellets"][section], "at", late), key=_text)
+            entries = [entry for entry in tree["pellets"][section] if entry["at"] <= late]  # the window's end counts
+            tree["pellets"][section] = sorted(entries, key=_text)
     tree["month"] = str(month)
     yield _text(tree) + "\n"
     for meter in sorted(selected):
@@ -101,10 +103,19 @@ def _text(value: Any) -> str:
 
 
 def _stable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _stable(inner) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_stable(inner) for inner in value]
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    return value
+    """Turn parsed values into JSON's own, in forms that belong to us and not to a library's version."""
+    match value:
+        case dict():
+            return {name: _stable(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_stable(inner) for inner in value]
+        case datetime():
+            return rfc3339(value)
+        case date():
+            return value.isoformat()
+        case Decimal():
+            return format(value, "f")
+        case timedelta():
+            return value // _MILLISECOND
+        case _:
+            return value
