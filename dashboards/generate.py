@@ -183,8 +183,8 @@ def _freshness() -> list[Json]:
         row("Versheid", 31),
         stat(
             "Langst stil",
-            "Zo lang geleden kwam de laatste meting van de soort meter die het langst zweeg.",
-            f'SELECT extract(epoch FROM now() - min(newest)) AS "stil" FROM grafana.freshness WHERE {_HERE_ONLY}',
+            "Zo lang geleden kwam de laatste meting van de meter die het langst stil is.",
+            f'SELECT extract(epoch FROM now() - min(stalest)) AS "stil" FROM grafana.freshness WHERE {_HERE_ONLY}',
             "s",
             (0, 32, 6, 8),
             [
@@ -196,12 +196,12 @@ def _freshness() -> list[Json]:
         table(
             "Laatste meting per soort",
             "Een lange stilte is een meter of een verbinding die hapert. Het is geen stroomstoring.",
-            f'SELECT CASE measures {cases} ELSE measures END AS "soort", meters AS "meters",'
-            ' newest AS "laatste meting", extract(epoch FROM now() - newest) AS "geleden"'
-            f" FROM grafana.freshness WHERE {_HERE_ONLY} ORDER BY newest",
+            f'SELECT CASE measures {cases} ELSE measures END AS "soort", meters AS "meters", never AS "nooit gehoord",'
+            ' newest AS "laatste meting", extract(epoch FROM now() - stalest) AS "langst stil"'
+            f" FROM grafana.freshness WHERE {_HERE_ONLY} ORDER BY stalest",
             "short",
             (6, 32, 18, 8),
-            {"laatste meting": "dateTimeAsLocal", "geleden": "s"},
+            {"laatste meting": "dateTimeAsLocal", "langst stil": "s"},
         ),
     ]
 

@@ -71,7 +71,6 @@ def settlement_truth(seed: int, month: Month, now: datetime) -> Document:
     heat = {entry: energy.of(taken[entry.flat or ""], entry) for entry in own}
     produced = sum(oracle.energy(seed, "boiler-heat", first, end))
     amounts = oracle.lines(tale, month, own, energy, heat)
-    consumed = sum(sum(values) for values in energy.used.values())
     shared = sum(sum(values) for values in energy.shared.values())
     surplus = sum(energy.sun) - shared
     statements = [_statement(tale, month, entry, energy, heat[entry], amounts) for entry in own]
@@ -81,7 +80,7 @@ def settlement_truth(seed: int, month: Month, now: datetime) -> Document:
         "sharing_key": "proportional",
         "energy": {
             "solar_kwh": kwh(sum(energy.sun)),
-            "consumed_kwh": kwh(consumed),
+            "consumed_kwh": kwh(sum(sum(values) for values in energy.used.values())),
             "shared_kwh": kwh(shared),
             "surplus_kwh": kwh(surplus),
             "heat_produced_kwh": kwh(produced),
@@ -165,7 +164,7 @@ def _statement(tale: Story, month: Month, entry: Entry, energy: Quarters, heat: 
         "from": str(entry.start),
         "until": str(entry.until),
         "electricity": {
-            "consumed_kwh": kwh(consumed),
+            "consumed_kwh": kwh(sum(sum(values) for values in energy.used.values())),
             "shared_kwh": kwh(shared),
             "grid_kwh": kwh(consumed - shared),
             "saved_eur": eur(spared),

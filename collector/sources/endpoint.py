@@ -94,7 +94,7 @@ class Endpoint:
         client = await self._connected()
         if self._request_gap:
             await asyncio.sleep(self._request_gap)
-        ask = client.read_holding_registers if request.function == 3 else client.read_input_registers  # noqa: PLR2004
+        ask = client.read_holding_registers if request.function == 3 else client.read_input_registers  # noqa: PLR2004 - the function code of holding registers
         try:
             reply = await ask(request.start, count=request.count, device_id=unit)
         except (ModbusException, OSError) as error:

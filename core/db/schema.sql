@@ -259,32 +259,42 @@ CREATE TABLE message (
 );
 CREATE UNIQUE INDEX message_key ON message (community, key, coalesce(person, ''));
 
--- What Grafana may see: the building, never a flat. The role has USAGE on this schema and nothing else.
+-- What Grafana may see: the building, never a flat. The role (dashboards/role.sql) has USAGE on this schema and nothing
+-- else. A sum over flats is there only while at least ten of their meters are known in it: below that it says too much
+-- about one of them. The barriers keep a viewer's own conditions from rows that a view leaves out.
 CREATE SCHEMA grafana;
-CREATE VIEW grafana.building_quarter AS
+CREATE VIEW grafana.building_quarter WITH (security_barrier = true) AS
     SELECT q.community, q.start AS time,
            sum(q.energy) FILTER (WHERE m.measures = 'solar_generation') / 1000000.0 AS solar_kwh,
-           sum(q.energy) FILTER (WHERE m.measures = 'electricity') / 1000000.0 AS consumed_kwh,
+           CASE WHEN count(q.energy) FILTER (WHERE m.measures = 'electricity' AND m.flat IS NOT NULL) >= 10
+                THEN sum(q.energy) FILTER (WHERE m.measures = 'electricity') / 1000000.0 END AS consumed_kwh,
            sum(q.energy) FILTER (WHERE m.measures = 'grid_import') / 1000000.0 AS import_kwh,
            sum(q.energy) FILTER (WHERE m.measures = 'grid_export') / 1000000.0 AS export_kwh,
            sum(q.energy) FILTER (WHERE m.measures = 'heat_produced') / 1000000.0 AS heat_produced_kwh,
-           sum(q.energy) FILTER (WHERE m.measures = 'heat' AND m.unit <> 'units') / 1000000.0 AS heat_used_kwh
+           CASE WHEN count(q.energy) FILTER (WHERE m.measures = 'heat' AND m.unit <> 'units') >= 10
+                THEN sum(q.energy) FILTER (WHERE m.measures = 'heat' AND m.unit <> 'units') / 1000000.0
+           END AS heat_used_kwh
     FROM public.quarter q JOIN public.meter m USING (community, meter) GROUP BY 1, 2;
-CREATE VIEW grafana.building_day AS
+CREATE VIEW grafana.building_day WITH (security_barrier = true) AS
     SELECT e.community, e.bucket AS time,
            sum(e.energy) FILTER (WHERE m.measures = 'solar_generation') / 1000000.0 AS solar_kwh,
-           sum(e.energy) FILTER (WHERE m.measures = 'electricity') / 1000000.0 AS consumed_kwh,
+           CASE WHEN count(e.energy) FILTER (WHERE m.measures = 'electricity' AND m.flat IS NOT NULL) >= 10
+                THEN sum(e.energy) FILTER (WHERE m.measures = 'electricity') / 1000000.0 END AS consumed_kwh,
            sum(e.energy) FILTER (WHERE m.measures = 'grid_import') / 1000000.0 AS import_kwh,
            sum(e.energy) FILTER (WHERE m.measures = 'grid_export') / 1000000.0 AS export_kwh,
            sum(e.energy) FILTER (WHERE m.measures = 'heat_produced') / 1000000.0 AS heat_produced_kwh,
-           sum(e.energy) FILTER (WHERE m.measures = 'heat' AND m.unit <> 'units') / 1000000.0 AS heat_used_kwh
+           CASE WHEN count(e.energy) FILTER (WHERE m.measures = 'heat' AND m.unit <> 'units') >= 10
+                THEN sum(e.energy) FILTER (WHERE m.measures = 'heat' AND m.unit <> 'units') / 1000000.0
+           END AS heat_used_kwh
     FROM public.energy_day e JOIN public.meter m USING (community, meter) GROUP BY 1, 2;
-CREATE VIEW grafana.pellet_stock AS
+CREATE VIEW grafana.pellet_stock WITH (security_barrier = true) AS
     SELECT r.community, r.time, r.value AS kg
     FROM public.reading r JOIN public.meter m USING (community, meter) WHERE m.measures = 'pellet_stock';
-CREATE VIEW grafana.freshness AS
-    SELECT r.community, m.measures, max(r.newest) AS newest, count(*) AS meters
+-- Per kind of meter: the newest reading, that of the meter that is silent longest, and meters that never spoke.
+CREATE VIEW grafana.freshness WITH (security_barrier = true) AS
+    SELECT m.community, m.measures, max(r.newest) AS newest, min(r.newest) AS stalest,
+           count(*) AS meters, count(*) - count(r.newest) AS never
     FROM public.meter m
-    JOIN LATERAL (SELECT community, time AS newest FROM public.reading r
-                  WHERE (r.community, r.meter) = (m.community, m.meter) ORDER BY time DESC LIMIT 1) r ON true
+    LEFT JOIN LATERAL (SELECT time AS newest FROM public.reading r
+                       WHERE (r.community, r.meter) = (m.community, m.meter) ORDER BY time DESC LIMIT 1) r ON true
     GROUP BY 1, 2;

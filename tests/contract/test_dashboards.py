@@ -454,6 +454,42 @@ def test_a_condition_never_meets_a_row_the_view_hides(as_grafana: psycopg.Connec
     assert rows == [(2 * (24 * DAYS + 1),)]
 
 
+@pytest.mark.parametrize("view", ["building_quarter", "building_day"])
+def test_a_sum_over_fewer_than_ten_flats_is_not_shown(
+    as_grafana: psycopg.Connection[Any], filled: str, view: str
+) -> None:
+    sql = f"SELECT count(consumed_kwh), count(heat_used_kwh), count(import_kwh) FROM grafana.{view}"
+    _, before = run(as_grafana, sql)
+    assert all(count > 0 for count in before[0])
+    with psycopg.connect(filled) as owner:
+        for measures in ("el", "heat"):
+            owner.execute(
+                "UPDATE quarter SET energy = NULL, quality = 'missing' WHERE meter IN (%s, %s, %s)",
+                [f"{measures}-{flat}" for flat in FLATS[:3]],
+            )
+        owner.execute(f"SET LOCAL ROLE {NAME}".encode())
+        assert owner.execute(sql.encode()).fetchall() == [(0, 0, before[0][2])]
+        owner.rollback()
+
+
+def test_a_meter_that_is_silent_or_was_never_heard_is_seen_among_others(
+    as_grafana: psycopg.Connection[Any], filled: str
+) -> None:
+    sql = (
+        "SELECT newest - stalest, meters, never FROM grafana.freshness"
+        " WHERE (community, measures) = ('de-ster', 'heat')"
+    )
+    assert run(as_grafana, sql)[1] == [(timedelta(0), 12, 0)]
+    with psycopg.connect(filled) as owner:
+        owner.execute(
+            "DELETE FROM reading WHERE meter = 'heat-A01' OR (meter = 'heat-A02' AND time > %s)",
+            [NEWEST - timedelta(days=1)],
+        )
+        owner.execute(f"SET LOCAL ROLE {NAME}".encode())
+        assert owner.execute(sql.encode()).fetchall() == [(timedelta(days=1), 12, 1)]
+        owner.rollback()
+
+
 @pytest.mark.parametrize("view", ["building_quarter", "building_day", "pellet_stock", "freshness"])
 def test_no_view_has_a_column_that_could_name_a_flat(as_grafana: psycopg.Connection[Any], view: str) -> None:
     names, _ = run(as_grafana, f"SELECT * FROM grafana.{view} LIMIT 0")
