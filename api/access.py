@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated, Final, Literal
@@ -103,7 +103,7 @@ def sign_out(request: Request, response: Response, connection: Connection, house
     response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=house.secure)
 
 
-def same_origin(request: Request, house: AtHouse) -> None:
+async def same_origin(request: Request, house: AtHouse) -> None:
     """Refuse a form that another site made the browser send (a machine's Bearer token proves enough by itself)."""
     if request.method in _SAFE_METHODS or "authorization" in request.headers:
         return
@@ -122,7 +122,7 @@ def caller_or_none(request: Request, connection: Database, house: AtHouse, now: 
     return store.person_of_session(connection, house.slug, _sha256(token.strip()), now) if token else None
 
 
-def caller(person: Annotated[Person | None, Depends(caller_or_none)]) -> Person:
+async def caller(person: Annotated[Person | None, Depends(caller_or_none)]) -> Person:
     """Return who is asking.
 
     Raises
@@ -135,10 +135,10 @@ def caller(person: Annotated[Person | None, Depends(caller_or_none)]) -> Person:
     return person
 
 
-def allowed(*roles: Role) -> Callable[[Person], Person]:
+def allowed(*roles: Role) -> Callable[[Person], Awaitable[Person]]:
     """Make a dependency that lets in whoever has one of the roles; for all others nothing is there."""
 
-    def check(person: Annotated[Person, Depends(caller)]) -> Person:
+    async def check(person: Annotated[Person, Depends(caller)]) -> Person:
         if not set(roles) & set(person.roles):
             raise not_found()
         return person

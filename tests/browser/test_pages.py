@@ -224,7 +224,7 @@ def test_a_volunteer_takes_a_task_and_writes_the_bags_down(visit: Visit, url: st
     loads = []
     page.on("domcontentloaded", lambda _: loads.append(page.url))
     page.get_by_role("button", name="Ik doe het").click()
-    expect(page.get_by_role("status")).to_have_text("Dank u wel. U doet het.")
+    expect(page.get_by_role("status")).to_contain_text("U doet het.")
     bags = page.get_by_label("Hoeveel zakken?")
     expect(bags).to_have_value("6")
     if scripts:
@@ -237,7 +237,7 @@ def test_a_volunteer_takes_a_task_and_writes_the_bags_down(visit: Visit, url: st
         expect(page.get_by_role("button", name="Eén zak meer")).to_have_count(0)
         bags.fill("8")
     page.get_by_role("button", name="Gedaan").click()
-    expect(page.get_by_role("status")).to_have_text("Dank u wel. Het is genoteerd.")
+    expect(page.get_by_role("status")).to_contain_text("Het is genoteerd.")
     expect(page.get_by_role("listitem").filter(has_text="vrijwilliger deed het: 8 zakken")).to_have_count(1)
     with connect(url) as connection:
         events = connection.execute("SELECT body->>'bags' FROM event WHERE key = %s", (f"task {task}",)).fetchall()
