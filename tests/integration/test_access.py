@@ -184,7 +184,7 @@ def test_a_household_that_left_keeps_its_statements_and_gets_no_new_ones(
         for person in ("former", "newcomer")
     }
     assert months == {"former": ["2026-05", "2026-04"], "newcomer": ["2026-05"]}
-    page = clients["former"].get("/").text
+    page = clients["former"].get("/", headers={"Cookie": "wijkenergie_language=nl"}).text
     assert "Deze maand kwam" in page
     assert "Vandaag kwam" not in page
 
