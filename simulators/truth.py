@@ -164,7 +164,7 @@ def _statement(tale: Story, month: Month, entry: Entry, energy: Quarters, heat: 
         "from": str(entry.start),
         "until": str(entry.until),
         "electricity": {
-            "consumed_kwh": kwh(sum(sum(values) for values in energy.used.values())),
+            "consumed_kwh": kwh(consumed),
             "shared_kwh": kwh(shared),
             "grid_kwh": kwh(consumed - shared),
             "saved_eur": eur(spared),
