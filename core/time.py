@@ -16,6 +16,8 @@ from core.errors import BadInput
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)")
+_YEARS = range(1900, 2200)
+"""Years a building may be in; calendars reckon on both sides of them without running out of dates."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -38,9 +40,12 @@ def parse_time(text: str) -> datetime:
             raise ValueError("a time without a zone; add one, like 2026-01-01T00:00:00+01:00")
         raise ValueError("not a time like 2026-01-01T00:00:00+01:00")
     try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
-    except (ValueError, OverflowError):
+        instant = datetime.fromisoformat(text.upper())
+    except ValueError:
         raise ValueError("not a time that exists") from None
+    if instant.year not in _YEARS:
+        raise ValueError(f"not a time between {_YEARS.start} and {_YEARS.stop}")
+    return instant.astimezone(UTC)
 
 
 def rfc3339(instant: datetime) -> str:
@@ -85,7 +90,7 @@ class Month:
             If the text is not a month.
         """
         match = _MONTH.fullmatch(text)
-        if match is None or int(match[1]) < 1:
+        if match is None or int(match[1]) not in _YEARS:
             raise BadInput(f"'{text}' is not a month; write it as YYYY-MM, for instance 2026-01.")
         return cls(int(match[1]), int(match[2]))
 

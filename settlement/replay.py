@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
@@ -76,6 +77,7 @@ def write_files(out: Path, contents: dict[str, bytes]) -> list[Path]:
             (out / f".{name}.part").replace(out / name)
     except OSError as error:
         for name in contents:
-            (out / f".{name}.part").unlink(missing_ok=True)
+            with suppress(OSError):
+                (out / f".{name}.part").unlink()
         raise BadInput(f"{out}: nothing could be written there: {error.strerror}. Choose another folder.") from None
     return [out / name for name in contents]

@@ -99,7 +99,6 @@ def refused(run: Run, folder: Path, *extra: object, month: str = "2026-01") -> s
     assert (code, out) == (2, "")
     assert not (folder / "out").exists()
     assert "Traceback" not in err
-    assert err.endswith((".\n", "?\n", "\n")), err
     for line in err.strip().splitlines():
         assert len(line) < 300
         assert line[-1] in ".?", line
@@ -114,22 +113,22 @@ def test_the_files_the_cases_start_from_are_in_order(run: Run, folder: Path) -> 
 
 WRONG_COMMUNITY = {
     "a list is not closed": ("flats:\n", "flats: [\n", None, "not valid YAML"),
-    "a field is written twice": ("name: Mees\n", "name: Mees\nname: Spreeuw\n", "name: Spreeuw", "'name' is written twice"),
+    "a field is written twice": ("name: Mees\n", "name: Mees\nname: M\n", "name: M\n", "'name' is written twice"),
     "a field is misspelt": ("owner: owner", "ownr: owner", "ownr", r"ownr: unknown field; did you mean 'owner'\?"),
     "a field is misspelt inside": (
         '{id: B, floor_area_m2: "50"}', '{id: B, floor_area: "50"}', "floor_area:", "did you mean 'floor_area_m2'",
     ),
     "a field is missing": ("timezone: Europe/Amsterdam\n", "", None, "timezone: this field is missing"),
     "a zone that is none": ("Europe/Amsterdam", "Europe/Amsterdm", "Amsterdm", "timezone: .*not a known time zone"),
-    "a month without a 30th": ("A, from: 2025-01-01", "A, from: 2025-02-30", "2025-02-30", "households.*from: .*not a day"),
+    "a month without a 30th": ("A, from: 2025-01-01", "A, from: 2025-02-30", "2025-02-30", "from: .*not a day"),
     "a decimal comma": ('"4.8"', '"4,8"', '"4,8"', "kwh_per_kg: '4,8' is not a plain number"),
-    "a negative area": ('{id: B, floor_area_m2: "50"}', '{id: B, floor_area_m2: "-50"}', "-50", "floor_area_m2: .*negative"),
+    "a negative area": ('B, floor_area_m2: "50"}', 'B, floor_area_m2: "-50"}', "-50", "floor_area_m2: .*negative"),
     "more than everything": ('"65"', '"165"', '"165"', "measured_percent: .*more than 100"),
     "half a cent": ('"150.00"', '"150.005"', "150.005", "eur: .*parts of a cent"),
-    "a key that is none": ("key: proportional", "key: proportionel", "proportionel", "key: 'proportionel' is not possible here"),
-    "an instant without zone": ("2026-01-15T09:00:00+01:00", "2026-01-15T09:00:00", "09:00:00,", "at: .*without a zone"),
+    "a key that is none": ("key: proportional", "key: fair", "fair", "key: 'fair' is not possible here; choose"),
+    "an instant without zone": ("T09:00:00+01:00", "T09:00:00", "09:00:00,", "at: .*without a zone"),
     "nobody's flat": ("{id: h-b, flat: B", "{id: h-b, flat: C", "flat: C", "flat: there is no flat 'C'"),
-    "two households at once": ("{id: h-b, flat: B", "{id: h-b, flat: A", "id: h-b", "'h-b' moves into A while 'h-a' still"),
+    "two households at once": ("h-b, flat: B", "h-b, flat: A", "id: h-b", "'h-b' moves into A while 'h-a' still"),
     "an id used twice": ("{id: B, floor", "{id: A, floor", 'A, floor_area_m2: "50"}\nhouse', "'A' is used twice"),
     "electricity in kilograms": ("flat: B, unit: kWh", "flat: B, unit: kg", "unit: kg", "electricity cannot be in kg"),
     "units and kilowatt-hours": (
@@ -139,7 +138,7 @@ WRONG_COMMUNITY = {
     "no weights": ("key: proportional", "key: fixed", None, "key 'fixed' needs one weight for every flat; look at A"),
     "no order": ("key: proportional", "key: priority", None, "order: key 'priority' needs every flat exactly once"),
     "unused shares of nothing": (
-        "key: proportional", "key: proportional, surplus: unused_share", "unused_share", "'unused_share' has no meaning",
+        "proportional", "proportional, surplus: unused_share", "unused_share", "'unused_share' has no meaning",
     ),
     "no rate for heat": (', heat: "21"', "", None, "this needs a rate for 'heat'"),
     "a delivery before the opening": ("2026-01-15T09", "2025-12-15T09", "2025-12-15T09", "before the opening stock"),
@@ -153,11 +152,10 @@ def test_a_wrong_community_file_is_refused_with_line_and_field(case: str, run: R
     assert COMMUNITY.count(old) == 1, "the case must change one place"
     text = COMMUNITY.replace(old, new)
     (folder / "community.yaml").write_text(text, encoding="utf-8")
-    said = refused(run, folder)
-    assert re.search(sentence, said), said
-    assert said.startswith("community.yaml")
-    if marker is not None:
-        assert said.startswith(f"community.yaml:{line_of(text, marker)}:"), said
+    said = refused(run, folder).splitlines()
+    place = "community.yaml:" if marker is None else f"community.yaml:{line_of(text, marker)}: "
+    assert any(line.startswith(place) and re.search(sentence, line) for line in said), said
+    assert all(line.startswith("community.yaml:") for line in said)
 
 
 @pytest.mark.parametrize("command", ["check", "apply"])
@@ -165,7 +163,7 @@ def test_check_and_apply_refuse_the_same_file(command: str, run: Run, folder: Pa
     (folder / "community.yaml").write_text(COMMUNITY.replace("ner: owner", "nr: owner"), encoding="utf-8")
     code, out, err = run(command, folder / "community.yaml")
     assert (code, out) == (2, "")
-    assert re.match(r"community\.yaml:\d+: ownr: unknown field; did you mean 'owner'\?", err)
+    assert "community.yaml:5: ownr: unknown field; did you mean 'owner'?\n" in err
 
 
 def test_every_fault_of_a_file_is_told_at_once(run: Run, folder: Path) -> None:
@@ -198,6 +196,7 @@ WRONG_ROWS = {
     "a meter nobody knows": ("Z,el-A,250", "Z,el-Z,250", 5, "knows no meter 'el-Z'"),
     "a naive time": ("2026-01-31T23:00:00Z,pv", "2026-01-31T23:00:00,pv", 3, "a time without a zone"),
     "a day that does not exist": ("2026-01-31T23:00:00Z,pv", "2026-01-32T23:00:00Z,pv", 3, "not a time that exists"),
+    "a year nobody lives in": ("2026-01-31T23:00:00Z,pv", "9999-12-31T23:00:00Z,pv", 3, "between 1900 and 2200"),
     "no time at all": ("2026-01-31T23:00:00Z,pv", "yesterday,pv", 3, "not a time like"),
     "a decimal comma": ("el-A,100.5", 'el-A,"100,5"', 4, "'100,5' is not a plain decimal number"),
     "an exponent": ("el-A,100.5", "el-A,1e3", 4, "'1e3' is not a plain decimal number"),
@@ -246,9 +245,13 @@ def test_quantities_must_be_aligned_and_not_negative(row: str, sentence: str, ru
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(None, "there is no such file"), (b"time,meter,value\n\xff\xfe,\n", "not UTF-8 text"), (b"", "the first line must be")],
+    [
+        (None, "there is no such file"),
+        (b"time,meter,value\n\xff\xfe,\n", "not UTF-8 text"),
+        (b"", "the first line must be"),
+    ],
     ids=["missing", "not text", "empty"],
-)  # fmt: skip
+)
 def test_what_is_no_readings_file_is_refused(content: bytes | None, sentence: str, run: Run, folder: Path) -> None:
     if content is None:
         (folder / "readings.csv").unlink()
