@@ -1,0 +1,126 @@
+"""From files into a real database and out again: `settle`, `export` and `replay` give the same bytes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.db.connection import connect
+from tests.data.synthetic import generate
+from wijkenergie.cli import main
+
+pytestmark = pytest.mark.integration
+
+DATA = Path(generate.__file__).parent
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command line on a fresh database; gives what it printed, or what it said when it must fail."""
+    monkeypatch.setenv("WIJKENERGIE_DATABASE_URL", database_url)
+
+    def command(*args: object, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["wijkenergie", *map(str, args)])
+        ended: object = 0
+        try:
+            main()
+        except SystemExit as end:
+            ended = end.code or 0
+        told = capsys.readouterr()
+        assert ended == code, told.err
+        return told.err if code else told.out
+
+    return command
+
+
+@pytest.fixture
+def filled(run: Run) -> Run:
+    """The synthetic month in the database, as a person would bring it there."""
+    run("apply", DATA / "community.yaml")
+    run("import", DATA / "readings.csv", "--yes")
+    return run
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def replayed(run: Run, exported: Path, month: str, out: Path) -> dict[str, bytes]:
+    run("replay", exported / "community.yaml", exported / "readings.csv", "--month", month, "--out", out)
+    return bytes_of(out)
+
+
+def test_settle_export_and_replay_give_the_same_bytes(filled: Run, tmp_path: Path) -> None:
+    filled("settle", "2026-01", "--out", tmp_path / "settled")
+    filled("export", "2026-01", "--out", tmp_path / "exported")
+    settled = bytes_of(tmp_path / "settled")
+    assert sorted(settled) == ["quarters.csv", "statement.json"]
+    assert replayed(filled, tmp_path / "exported", "2026-01", tmp_path / "again") == settled
+    # And the database neither adds nor loses anything that a direct replay of the files would show.
+    assert settled["statement.json"] == (DATA / "statement.json").read_bytes()
+
+
+def test_settling_again_changes_nothing(filled: Run, database_url: str) -> None:
+    first = filled("settle", "2026-01", "--json")
+    with connect(database_url) as connection:
+        before = connection.execute("SELECT m::text FROM month m").fetchall()
+        assert filled("settle", "2026-01", "--json") == first
+        assert connection.execute("SELECT m::text FROM month m").fetchall() == before
+    assert before
+
+
+def test_a_month_that_only_began_settles_the_same_from_both_sides(filled: Run, tmp_path: Path) -> None:
+    # February has one hour of readings and no count: pellets are estimated from the heat since the count of January.
+    filled("settle", "2026-02", "--out", tmp_path / "settled")
+    filled("export", "2026-02", "--out", tmp_path / "exported")
+    settled = bytes_of(tmp_path / "settled")
+    assert replayed(filled, tmp_path / "exported", "2026-02", tmp_path / "again") == settled
+    statement: dict[str, Any] = json.loads(settled["statement.json"])
+    assert statement["pellets"]["estimated"] is True
+    assert {"month-incomplete", "pellets-estimated"} <= {finding["code"] for finding in statement["findings"]}
+
+
+def test_a_reading_that_comes_late_changes_the_month_and_both_sides_agree(filled: Run, tmp_path: Path) -> None:
+    filled("settle", "2026-01", "--out", tmp_path / "before")
+    # In the hours in which the meter of A03 was silent, its register had hardly moved at first.
+    known = (DATA / "readings.csv").read_text(encoding="utf-8").splitlines()
+    last = next(row for row in known if row.startswith("2026-01-08T05:00:00Z,el-A03")).rsplit(",", 1)[1]
+    late = tmp_path / "late.csv"
+    late.write_text(f"time,meter,value\n2026-01-08T15:00:00Z,el-A03,{int(last) + 10}\n", encoding="utf-8")
+    filled("import", late, "--yes")
+    filled("settle", "2026-01", "--out", tmp_path / "after")
+    before, after = (json.loads((tmp_path / name / "statement.json").read_bytes()) for name in ("before", "after"))
+    assert before["energy"]["consumed_kwh"] == after["energy"]["consumed_kwh"]  # the register's ends did not move
+    assert before["energy"]["shared_kwh"] != after["energy"]["shared_kwh"]
+    assert before["input_sha256"] != after["input_sha256"]
+    filled("export", "2026-01", "--out", tmp_path / "exported")
+    assert replayed(filled, tmp_path / "exported", "2026-01", tmp_path / "again") == bytes_of(tmp_path / "after")
+
+
+def test_a_month_without_readings_is_not_exported(filled: Run, tmp_path: Path) -> None:
+    said = filled("export", "2026-05", "--out", tmp_path / "out", code=2)
+    assert said == "There are no readings for 2026-05; nothing was written.\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_database_says_what_to_do_first(run: Run) -> None:
+    said = run("settle", "2026-01", code=2)
+    assert said == "The database knows no community yet; run 'wijkenergie apply COMMUNITY.yaml' first.\n"
+
+
+def test_a_wrong_month_is_refused_before_anything_is_asked(run: Run) -> None:
+    assert "'2026-13' is not a month" in run("settle", "2026-13", code=2)
+
+
+def test_a_database_that_is_away_is_one_sentence(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    monkeypatch.setenv("WIJKENERGIE_DATABASE_URL", "postgresql://somebody:secret@127.0.0.1:9/nowhere")
+    said = run("settle", "2026-01", code=3)
+    assert "The database at 127.0.0.1:9/nowhere cannot be reached" in said
+    assert "secret" not in said
+    assert "Traceback" not in said
