@@ -56,7 +56,7 @@ def work_page(
         notice=to.words.gettext(_NOTICES[notice]) if notice in _NOTICES else "",
         outlook=outlook,
         silo_kg=community.pellets.silo_kg if community.pellets else None,
-        tasks=[_task(to, community, row) for row in rounds.open_tasks(connection, community.community)],
+        tasks=[_task(to, community, row, now) for row in rounds.open_tasks(connection, community.community)],
         bags=_last_bags(connection, community, now),
         bag_kg=described.bag_kg if described else None,
         steps=[
@@ -73,7 +73,7 @@ def work_page(
     )
 
 
-def _task(to: Reader, community: Community, row: TaskRow) -> dict[str, object]:
+def _task(to: Reader, community: Community, row: TaskRow, now: datetime) -> dict[str, object]:
     described = forecast.refill_task(community)
     return {
         "id": row.id,
@@ -82,6 +82,7 @@ def _task(to: Reader, community: Community, row: TaskRow) -> dict[str, object]:
         "state": row.state,
         "mine": to.person is not None and row.person == to.person.id,
         "who": row.person_name or to.words.gettext("somebody"),
+        "today": row.due_at is not None and local_day(row.due_at, community.zone) <= local_day(now, community.zone),
         "due": row.due_at and to.words.day(local_day(row.due_at, community.zone), "EEEE d MMMM"),
     }
 

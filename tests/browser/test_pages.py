@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +260,18 @@ def test_a_chart_is_named_and_told_in_words(visit: Visit) -> None:
     expect(chart).to_be_visible()
     page.get_by_text("Toon de cijfers").first.click()
     assert page.locator("table tbody tr").count() > 14
+
+
+def test_a_hopper_that_is_nearly_empty_is_said_so_and_is_work_for_today(
+    browser: Browser, server_url: str, template_name: str
+) -> None:
+    with clone(server_url, template_name) as url:
+        house.seed(url)
+        house.open_task(url)
+        later = NOW + timedelta(days=5)
+        with house.served(url, now=later) as address, browser.new_context(locale="nl-NL") as context:
+            context.add_cookies([{"name": COOKIE, "value": house.session(url, "volunteer"), "url": address}])
+            page = context.new_page()
+            page.goto(f"{address}/work")
+            expect(page.get_by_role("heading", level=1)).to_have_text("Het vulvat is bijna leeg.")
+            expect(page.get_by_text("Graag vandaag nog.")).to_be_visible()

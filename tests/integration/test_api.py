@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 from urllib.parse import urlsplit
 
@@ -130,6 +131,15 @@ def test_a_building_without_fuel_has_no_pellets(server_url: str, template_name: 
             assert page.status_code == 200
             assert "Pellets" not in page.text
             assert "nog niets voor u gemeten" in page.text
+
+
+def test_when_measuring_stops_the_page_says_so_in_words(fresh: str, address: str) -> None:
+    with house.client(address, fresh, "resident") as client:
+        assert "Het meten loopt achter" not in client.get("/").text
+    with house.served(fresh, now=NOW + timedelta(days=1)) as later, house.client(later, fresh, "resident") as client:
+        page = client.get("/").text
+    assert "Bijgewerkt op 13 mei om 14:15." in page
+    assert "Het meten loopt achter" in page
 
 
 # -- months and documents -------------------------------------------------------------------------------------------
