@@ -140,7 +140,7 @@ def rule(chance: Chance, flats: list[str], start: str) -> Tree:
 def invoice(chance: Chance, month: LocalMonth, number: int) -> Tree:
     """A bill or a credit note, of this month or of another."""
     return {
-        "date": chance.choice([chance.day(month), chance.day(month), str(month.first_day), "2025-12-31"]),
+        "date": chance.choice([chance.day(month), str(month.first_day), str(month.end_day), "2025-12-31"]),
         "pool": chance.choice(["heat", "common"]),
         "eur": chance.euros(-5000, 40_000),
         "invoice": f"M-{number}",

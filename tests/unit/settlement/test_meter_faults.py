@@ -1,0 +1,157 @@
+"""What meters really do: dips, spikes, resets, roll-overs, swaps, silence. Findings tell; measured values stay."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from core.community import Community, build
+from core.time import Month, microseconds, rfc3339
+from core.time import from_microseconds as instant
+from settlement.model import Finding, MeterReadings, Series
+from settlement.readings import boundaries, intervals
+
+HOUR = 3_600_000_000
+KWH = 10**6
+JANUARY = Month(2026, 1)
+
+
+def town(*swaps: dict[str, str], **meter: Any) -> Community:
+    return build(
+        {
+            "community": "c",
+            "name": "C",
+            "timezone": "UTC",
+            "settlement_interval": "1h",
+            "owner": "owner",
+            "flats": [{"id": "A"}],
+            "households": [],
+            "meters": [{"id": "el", "measures": "electricity", "flat": "A", "unit": "kWh"} | meter],
+            "replacements": list(swaps),
+            "sharing": [{"from": "2026-01-01", "key": "proportional"}],
+            "tariffs": [{"from": "2026-01-01", "solar_eur_per_kwh": "0", "vat_percent": {"electricity": "0"}}],
+        },
+        "the case",
+    ).community
+
+
+START = microseconds(JANUARY.bounds(town().zone)[0])
+
+
+def hours(values: dict[float, str], community: Community | None = None) -> tuple[Series, list[Finding]]:
+    """Read a register at hours of the first day; energies of that day's first eight hours [kWh]."""
+    community = community or town()
+    times = tuple(START + int(hour * HOUR) for hour in sorted(values))
+    known = MeterReadings("register", times, tuple(Decimal(values[hour]) for hour in sorted(values)))
+    return intervals(community, community.meters[0], known, [START + hour * HOUR for hour in range(9)])
+
+
+def kwh(series: Series) -> list[float | None]:
+    return [None if value is None else value / KWH for value in series.energy]
+
+
+def codes(findings: list[Finding]) -> set[str]:
+    return {finding.code for finding in findings} - {"missing-intervals", "estimated-intervals"}
+
+
+def steady(**odd: str) -> dict[float, str]:
+    """A register that counts one kWh an hour from 100, but for the hours given as ``h3="..."``."""
+    values = {float(hour): str(100 + hour) for hour in range(9)}
+    for name, value in odd.items():
+        values[float(name[1:])] = value
+    return values
+
+
+def test_a_steady_register_has_nothing_to_tell() -> None:
+    series, findings = hours(steady())
+    assert (kwh(series), findings) == ([1.0] * 8, [])
+    assert set(series.quality) == {"measured"}
+
+
+def test_a_dip_that_comes_back_within_the_hour_is_left_out() -> None:
+    series, findings = hours(steady() | {3.5: "0", 3.75: "103.75"})
+    assert kwh(series) == [1.0] * 8
+    assert codes(findings) == {"register-dipped"}
+
+
+def test_a_spike_for_one_reading_is_left_out() -> None:
+    series, findings = hours(steady(h3="900"))
+    assert kwh(series) == [1.0] * 8
+    assert codes(findings) == {"register-spiked"}
+
+
+def test_a_reset_costs_the_hour_it_fell_in_and_no_other() -> None:
+    series, findings = hours(steady(h4="0.5", h5="1.5", h6="2.5", h7="3.5", h8="4.5"))
+    assert kwh(series) == [1.0, 1.0, 1.0, None, 1.0, 1.0, 1.0, 1.0]
+    assert codes(findings) == {"register-fell"}
+    assert series.quality[3] == "missing"
+
+
+@pytest.mark.parametrize(("digits", "found"), [("3", "register-rolled-over"), (None, "register-fell")])
+def test_a_roll_over_is_one_only_where_the_digits_say_so(digits: str | None, found: str) -> None:
+    values = {float(hour): str((996 + hour) % 1000) for hour in range(9)}
+    series, findings = hours(values, town(**({"digits": digits} if digits else {})))
+    assert codes(findings) == {found}
+    assert kwh(series)[3] == (1.0 if digits else None)
+
+
+def test_a_fall_from_the_middle_of_the_dial_is_no_roll_over() -> None:
+    values = steady(h4="2", h5="3", h6="4", h7="5", h8="6")
+    assert codes(hours(values, town(digits="3"))[1]) == {"register-fell"}
+
+
+def swap(hour: float, old_end: str, new_start: str) -> dict[str, str]:
+    return {"meter": "el", "at": rfc3339(instant(START + int(hour * HOUR))), "old_end": old_end, "new_start": new_start}
+
+
+def test_a_replaced_meter_counts_on_in_the_hour_of_the_swap() -> None:
+    values = steady(h4="0.25", h5="1.25", h6="2.25", h7="3.25", h8="4.25")
+    series, findings = hours(values, town(swap(3.5, "103.75", "0")))
+    # 0.75 until the swap, 0.25 after it: the hour is whole.
+    assert (kwh(series), codes(findings)) == ([1.0] * 8, set())
+
+
+def test_a_meter_replaced_twice_counts_on() -> None:
+    values = {0.0: "100", 1.0: "101", 3.0: "1", 4.0: "2", 6.0: "51", 7.0: "52", 8.0: "53"}
+    series, findings = hours(values, town(swap(2, "102", "0"), swap(5, "3", "50")))
+    assert (kwh(series), codes(findings)) == ([1.0] * 8, set())
+
+
+def test_a_new_meter_that_was_not_read_yet_ends_with_the_old_one() -> None:
+    series, _ = hours({0.0: "100", 1.0: "101", 2.0: "102"}, town(swap(3, "103", "0")))
+    assert kwh(series) == [1.0, 1.0, 1.0, None, None, None, None, None]
+
+
+def test_silence_is_estimated_between_readings_and_missing_behind_them() -> None:
+    series, findings = hours({0.0: "100", 1.0: "101", 5.0: "105", 6.0: "106"})
+    assert kwh(series) == [1.0] * 6 + [None] * 2
+    assert series.quality == ("measured", *["estimated"] * 4, "measured", *["missing"] * 2)
+    assert [(f.code, f.text) for f in findings] == [
+        ("estimated-intervals", "Meter el (flat A): 4 intervals estimated."),
+        ("missing-intervals", "Meter el (flat A): 2 intervals missing."),
+    ]
+    assert (findings[0].start, findings[0].until) == (START + HOUR, START + 5 * HOUR)
+
+
+def test_a_meter_that_is_read_seldom_is_measured_all_the_same() -> None:
+    series, _ = hours({0.0: "100", 4.0: "104", 8.0: "108"}, town(every="4h"))
+    assert (kwh(series), set(series.quality)) == ([1.0] * 8, {"measured"})
+
+
+@pytest.mark.parametrize(
+    ("zone", "month", "interval", "size"),
+    [
+        ("Europe/Amsterdam", "2026-01", "15min", 2976),
+        ("Europe/Amsterdam", "2026-03", "15min", 2972),
+        ("Europe/Amsterdam", "2026-10", "15min", 2980),
+        ("Europe/Amsterdam", "2026-10", "30min", 1490),
+        ("Europe/Amsterdam", "2026-03", "1h", 743),
+        ("America/New_York", "2028-02", "1h", 696),
+        ("Asia/Kolkata", "2026-01", "1h", 744),
+    ],
+)
+def test_a_month_has_the_intervals_of_its_clocks(zone: str, month: str, interval: str, size: int) -> None:
+    community = town().model_copy(update={"timezone": zone, "settlement_interval": interval})
+    assert len(boundaries(community, Month.parse(month))) == size + 1
