@@ -279,8 +279,26 @@ def test_input_hash_of_interval_values_is_what_the_document_says(tmp_path: Path)
     assert documented_hash(YAML(typ="base").load(SMALL), rows) == told
 
 
-def documented_hash(tree: dict[str, Any], readings: str) -> str:
-    """Follow the document for January 2026 in Amsterdam, without counts that are missing."""
+def test_input_hash_reaches_back_to_the_stock_that_pellets_are_reckoned_from(tmp_path: Path) -> None:
+    fuel = 'pellets: {kwh_per_kg: "4.8", opening: {at: 2025-12-10T12:00:00Z, kg: "5000", eur: "1500.00"}, counts: ['
+    file = SMALL.replace("sharing:", "  - {id: boiler, measures: heat_produced, unit: kWh}\nsharing:") + fuel
+    every = [datetime(2025, 12, 1, tzinfo=UTC) + timedelta(hours=6) * number for number in range(4 * 75)]
+    rows = "time,meter,value\n" + "".join(f"{t:%Y-%m-%dT%H:%M:%SZ},boiler,{n * 10}\n" for n, t in enumerate(every))
+    january = "{at: 2026-01-31T20:00:00+01:00, kg: '2000'}"
+    for counts, since in (
+        ("", datetime(2025, 12, 10, 12, tzinfo=UTC)),  # from the opening
+        (january, datetime(2025, 12, 10, 12, tzinfo=UTC)),  # December too ended without a count
+        ("{at: 2025-12-31T20:00:00+01:00, kg: '4000'}", datetime(2025, 12, 31, 19, tzinfo=UTC)),
+        ("{at: 2025-12-31T20:00:00+01:00, kg: '4000'}, " + january, FIRST),
+    ):
+        text = f"{file}{counts}]}}\n"
+        told = small(tmp_path, rows, text)
+        assert documented_hash(YAML(typ="base").load(text), rows, heat_since=since) == told["input_sha256"]
+        assert told["pellets"]["estimated"] == (january not in counts)
+
+
+def documented_hash(tree: dict[str, Any], readings: str, heat_since: datetime = FIRST) -> str:
+    """Follow the document for January 2026 in Amsterdam; ``heat_since``: from where pellets need boiler heat."""
     defaults: dict[str, dict[str, Any]] = {
         "flats": {"floor_area_m2": None, "building": "main"},
         "households": {"until": None, "building": "main"},
@@ -330,8 +348,9 @@ def documented_hash(tree: dict[str, Any], readings: str) -> str:
     lines = [compact(line)]
     for meter in sorted(found):
         times = sorted(found[meter])
-        inside = [t for t in times if FIRST - generate.HOUR <= t <= LAST + generate.HOUR]
-        before = [t for t in times if t < FIRST - generate.HOUR][-1:]
+        begin = (heat_since if meter.startswith("boiler") else FIRST) - generate.HOUR
+        inside = [t for t in times if begin <= t <= LAST + generate.HOUR]
+        before = [t for t in times if t < begin][-1:]
         after = [t for t in times if t > LAST + generate.HOUR][:1]
         suffix = ",interval" if kind.startswith("start") else ""
         lines += [f"{meter},{t:%Y-%m-%dT%H:%M:%SZ},{found[meter][t]}{suffix}" for t in (*before, *inside, *after)]
@@ -357,6 +376,7 @@ CHANGES: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
     "another name": (lambda file: file.replace("name: Linde", "name: Lindeboom"), str),
     "the rows the other way round": (str, lambda rows: "\n".join([rows.split("\n")[0], *rows.split("\n")[-2:0:-1]])),
     "a row twice": (str, lambda rows: rows + rows.split("\n")[7] + "\n"),
+    "the line ends and the mark of another system": (str, lambda rows: "\ufeff" + rows.replace("\n", "\r\n")),
     "a needless zero": (str, lambda rows: re.sub(r"(?m)(\.\d+)$", r"\g<1>0", rows)),
     "another zone for the same time": (
         str,
