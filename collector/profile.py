@@ -18,8 +18,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from collector.quantities import DEVICE_UNITS, fits
-from core.community import Day, Duration, Number, Slug, Whole, YesNo
 from core.errors import BadInput
+from core.fields import Day, Duration, Number, Slug, Whole, YesNo
 from core.wire import COUNTERS, QUANTITY_UNITS
 from core.yamltext import Path as TreePath
 from core.yamltext import read

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from collector.quantities import EXACT
 from collector.refusal import NoValue
 from collector.registers import WORDS, Memory, Number, bits_text, number
-from core.community import Whole
+from core.fields import Whole
 from core.yamltext import read
 
 FUNCTION: Final = 3

@@ -6,7 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
-from core.community import CommunityFile, Sharing, build, load
+from core.community import Sharing
+from core.communityfile import CommunityFile, build, load
 from core.errors import BadInput
 from core.time import Month
 from settlement import readingsfile, selection, statement

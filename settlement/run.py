@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from core.community import CommunityFile
+from core.communityfile import CommunityFile
 from core.db import config
 from core.db.connection import Connection
 from core.time import Month

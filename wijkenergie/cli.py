@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core.community import load
+from core.communityfile import load
 from core.db import config, timescale, transfer
 from core.db.connection import connect, in_words
 from core.db.migrate import migrate as migrate_schema

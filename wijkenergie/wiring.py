@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from core.community import load
+from core.communityfile import load
 from core.db import config
 from core.db.connection import Connection, connect
 from core.db.server import embedded

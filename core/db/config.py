@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from core.community import EVENT_SECTIONS, PELLET_EVENTS, Community, CommunityFile, build
+from core.community import EVENT_SECTIONS, PELLET_EVENTS, Community
+from core.communityfile import CommunityFile, build
 from core.db.connection import Connection
 from core.errors import BadInput
 from core.time import parse_time, rfc3339

@@ -29,12 +29,12 @@ def insert_readings(
     source: str,
     batch: int | None = None,
 ) -> Inserted:
-    """Insert raw readings, each at most once, within the caller's transaction.
+    """Insert raw readings, each at most once, within the caller's transaction (or one of their own).
 
     Parameters
     ----------
     connection
-        An open transaction; the caller commits, and acknowledges to the source only then.
+        Usually in a transaction that the caller commits, to acknowledge to the source only then.
     community
         Leads every key.
     rows
@@ -50,7 +50,7 @@ def insert_readings(
         A row known with the same value counts as duplicate. One with another value changes nothing: the first value
         stays and the other is kept in ``reading_conflict``.
     """
-    with connection.cursor() as cursor:
+    with connection.transaction(), connection.cursor() as cursor:
         _clear_incoming(cursor)
         with cursor.copy("COPY incoming (meter, time, value) FROM STDIN") as copy:
             for row in rows:
@@ -62,7 +62,7 @@ def insert_copy_lines(
     connection: Connection, community: str, blocks: Iterable[str], source: str, batch: int | None = None
 ) -> Inserted:
     """Insert readings given as blocks of COPY text lines (``meter<TAB>time<TAB>value``); else as `insert_readings`."""
-    with connection.cursor() as cursor:
+    with connection.transaction(), connection.cursor() as cursor:
         _clear_incoming(cursor)
         with cursor.copy("COPY incoming (meter, time, value) FROM STDIN") as copy:
             for block in blocks:

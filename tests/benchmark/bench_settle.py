@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core.community import parse
+from core.communityfile import parse
 from core.db import config
 from core.db.connection import connect
 from core.db.migrate import migrate

@@ -23,7 +23,7 @@ import pytest
 from pydantic import SecretStr
 
 from api.serve import run
-from core.community import parse
+from core.communityfile import parse
 from core.db import config
 from core.db.connection import connect
 from core.db.people import Person, save_person

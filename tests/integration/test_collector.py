@@ -21,7 +21,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from collector.commands import decode_file as decode_recording
 from collector.commands import read_once, record
 from collector.service import Collector
-from core.community import Community, parse
+from core.community import Community
+from core.communityfile import parse
 from core.db import config
 from core.db.connection import connect
 from core.errors import BadInput, Unavailable

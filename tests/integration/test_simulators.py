@@ -22,7 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from pymodbus.client import AsyncModbusTcpClient, ModbusTcpClient
 from pymodbus.pdu import ModbusPDU
 
-from core.community import parse
+from core.communityfile import parse
 from core.time import Month, parse_time, utc_now
 from settlement import readingsfile
 from settlement.month import settle

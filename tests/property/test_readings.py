@@ -12,7 +12,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.community import Community, build
+from core.community import Community
+from core.communityfile import build
 from core.time import Month, from_microseconds, rfc3339
 from core.units import UNITS, decimal_text, to_core
 from settlement import readingsfile

@@ -11,10 +11,11 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.community import build
+from core.communityfile import build
 from core.time import Month as LocalMonth
 from core.time import microseconds
 from core.units import decimal_text
@@ -210,6 +211,18 @@ def printed(cents: int | Fraction) -> str:
 @settings(max_examples=60)
 @given(st.integers(0, 2**32))
 def test_a_whole_month_is_the_contract_line_by_line(seed: int) -> None:
+    settle_and_recompute(seed)
+
+
+@pytest.mark.long
+@settings(max_examples=2000)
+@given(st.integers(0, 2**64))
+def test_two_thousand_months_are_the_contract_line_by_line(seed: int) -> None:
+    settle_and_recompute(seed)
+
+
+def settle_and_recompute(seed: int) -> None:
+    """Settle the month that a number stands for, and compare every line with the oracle."""
     chance = Chance(seed)
     month = LocalMonth.parse(chance.choice(MONTHS))
     tree = tree_of(chance, month)

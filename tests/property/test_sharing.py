@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.community import Community, build
+from core.community import Community
+from core.communityfile import build
 from core.time import microseconds, midnight
 from settlement.model import Quality
 from settlement.sun import COMMON, Sun, share

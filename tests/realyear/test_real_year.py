@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import pvlib
 import pytest
 
-from core.community import load
+from core.communityfile import load
 from core.time import Month
 from settlement import readingsfile
 from settlement.replay import replay, settle_document, with_key

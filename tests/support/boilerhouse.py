@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.community import Community, parse
+from core.community import Community
+from core.communityfile import parse
 from core.db import config
 from core.db.connection import Connection
 from core.db.readings import insert_readings

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from api.access import new_session
 from api.serve import serving
-from core.community import parse
+from core.communityfile import parse
 from core.db import config
 from core.db.connection import connect, pool
 from core.db.people import Person, save_person

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from api.access import new_sign_in_link
-from core.community import CommunityFile, parse
+from core.communityfile import CommunityFile, parse
 from core.db import config
 from core.db.connection import Connection, connect
 from core.db.migrate import migrate

@@ -11,7 +11,8 @@ from api.energy import grid, heat_unit, quality, saved_cents, tariff_on
 from api.pages.home import Sums, day_chart, month_chart, sentence, tenths
 from api.pages.words import Words
 from api.store import FlatEnergy
-from core.community import Community, parse
+from core.community import Community
+from core.communityfile import parse
 from tests.support.house import COMMUNITY
 
 ZONE = ZoneInfo("Europe/Amsterdam")

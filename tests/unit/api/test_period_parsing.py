@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from api.period import parse_period
-from core.community import parse
+from core.communityfile import parse
 from core.errors import BadInput
 from tests.support.house import COMMUNITY, NOW
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api.routes.readings import parse_batch
-from core.community import parse
+from core.communityfile import parse
 from core.errors import BadInput
 from tests.support.house import COMMUNITY, NOW
 

@@ -9,7 +9,7 @@ import pytest
 from collector.feeds import feed_faults, feeds_of, meter_value
 from collector.profile import load
 from core.community import Community, Meter
-from core.community import parse as parse_community
+from core.communityfile import parse as parse_community
 
 HEAD = """
 community: small

@@ -16,7 +16,7 @@ from collector.raw import load as load_raw
 from collector.router import Router
 from collector.sources.broker import Broker
 from core.community import Community
-from core.community import parse as parse_community
+from core.communityfile import parse as parse_community
 from core.errors import BadInput
 from core.time import rfc3339
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.community import Community, build
+from core.community import Community
+from core.communityfile import build
 from core.time import Month, microseconds, rfc3339
 from core.time import from_microseconds as instant
 from settlement.model import Finding, MeterReadings, Series

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.community import Community, build
+from core.community import Community
+from core.communityfile import build
 from core.errors import BadInput
 from core.time import Month
 from core.units import decimal_text

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from core.community import Community, build
+from core.community import Community
+from core.communityfile import build
 from core.money import half_up
 from core.time import Month, microseconds
 from settlement.model import MeterReadings, Readings

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from core.community import parse
+from core.communityfile import parse
 from core.errors import BadInput
 from core.time import Month
 from simulators import oracle
