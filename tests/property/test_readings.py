@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 from random import Random
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.community import Community
@@ -155,6 +155,10 @@ def test_a_replaced_meter_counts_on(known: MeterReadings, data: st.DataObject) -
 
 
 @given(st.decimals(0, 10**9, places=6), st.sampled_from(sorted(UNITS)))
+@example(Decimal("0.0000005"), "kWh")
+@example(Decimal("0.0000015"), "kWh")
+@example(Decimal("0.0000000018"), "GJ")
+@example(Decimal("0.0000000054"), "GJ")
 def test_units_convert_half_even(value: Decimal, unit: str) -> None:
     factor = {
         "Wh": Fraction(1000),
