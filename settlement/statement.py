@@ -131,9 +131,10 @@ def _entry(settled: Settled, spell: Spell) -> Document:
         "saved_eur": _saved(settled, spell),
     }
     heat = None
+    heated = not energy.heat_in_units and any(m.flat == spell.flat for m in settled.community.meters_of("heat"))
     if settled.heat is not None:
         heat = {
-            "measured_kwh": None if energy.heat_in_units else decimal_text(energy.heat[spell]),
+            "measured_kwh": decimal_text(energy.heat[spell]) if heated else None,
             "measured_eur": _amount(lines, "heat_measured"),
             "fixed_eur": _amount(lines, "heat_fixed"),
         }

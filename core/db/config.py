@@ -33,6 +33,10 @@ _KINDS = {
 }
 
 
+_DERIVED_FROM = ("timezone", "settlement_interval", "flats", "meters", "sharing")
+"""Sections that quarter-hours and shares are derived from, beside the readings."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """What `apply` would do: lines to show, and whether anything would change."""
@@ -136,6 +140,8 @@ def apply(connection: Connection, file: CommunityFile, now: datetime, author: st
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('apply'), hashtext(%s))", (slug,))
         difference = compare(connection, file)
         _refuse_new_units(connection, file)
+        if _derives_otherwise(connection, slug, config, difference):
+            connection.execute("DELETE FROM derived_until WHERE community = %s", (slug,))
         if difference.config:
             community = file.community
             connection.execute(
@@ -231,6 +237,14 @@ def _short(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_short, value)) + "]"
     return str(value)
+
+
+def _derives_otherwise(connection: Connection, slug: str, config: Tree, difference: Difference) -> bool:
+    """Whether quarter-hours and shares come out differently now, so that all of them must be derived anew."""
+    if any(kind == "replacement" for kind, _ in difference.new_events):
+        return True
+    row = connection.execute("SELECT config FROM community WHERE community = %s", (slug,)).fetchone()
+    return row is not None and any(row[0].get(section) != config.get(section) for section in _DERIVED_FROM)
 
 
 def _refuse_new_units(connection: Connection, file: CommunityFile) -> None:

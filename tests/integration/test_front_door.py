@@ -6,11 +6,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from core.db.connection import connect
+from settlement import derive
 
 COMMUNITY = """\
 community: de-mees
@@ -39,6 +41,7 @@ time,meter,value
 2026-01-01T00:15:00+01:00,el-A,102
 """
 
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -184,3 +187,17 @@ def test_the_demo_says_that_its_port_is_in_use(run: Run, house: Path) -> None:
     assert said.returncode == 3
     assert f"Port {port} is in use" in said.stderr
     assert not (house / "demo").exists()
+
+
+def test_a_rule_that_changes_the_shares_has_them_derived_anew(run: Run, house: Path, database_url: str) -> None:
+    run("apply", "house.yaml")
+    run("import", "readings.csv", "--yes")
+    with connect(database_url) as connection:
+        assert derive.update(connection, "de-mees", NOW) == 2
+        assert derive.update(connection, "de-mees", NOW) == 0
+        swap = "replacements:\n  - {meter: pv, at: 2026-01-01T00:10:00+01:00, old_end: '10.5', new_start: '10.9'}\n"
+        (house / "house.yaml").write_text(COMMUNITY + swap, encoding="utf-8")
+        assert "+ replacement pv@2025-12-31T23:10:00Z" in run("apply", "house.yaml").stdout
+        assert derive.update(connection, "de-mees", NOW) == 1
+        row = connection.execute("SELECT energy FROM quarter WHERE meter = 'pv'").fetchone()
+        assert row == (600_000,)
