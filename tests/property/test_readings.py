@@ -217,12 +217,13 @@ def bridged(day: dict[int, int], left: int | None, slot: int, right: int | None)
 
 
 def test_qualities_say_how_far_apart_the_readings_were() -> None:
-    def qualities(minutes: Sequence[int]) -> set[str]:
-        times = tuple(START + minute * 60 * SECOND for minute in minutes)
+    def qualities(minutes: Sequence[float]) -> set[str]:
+        times = tuple(START + int(minute * 60) * SECOND for minute in minutes)
         values = tuple(Decimal(minute) for minute in minutes)
         return set(of_day(PLAIN, MeterReadings("register", times, values)).quality)
 
     assert qualities(range(0, 24 * 60 + 1, 15)) == {"measured"}
-    assert qualities(range(-7, 24 * 60 + 16, 22)) == {"measured"}  # within one and a half times the interval
+    assert qualities([number * 22.5 for number in range(65)]) == {"measured"}  # one and a half times the interval
+    assert "estimated" in qualities([number * 22.75 for number in range(65)])
     assert "estimated" in qualities([*range(0, 600, 15), *range(660, 24 * 60 + 1, 15)])
     assert qualities([0, 24 * 60]) == {"estimated"}
