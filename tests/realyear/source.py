@@ -1,4 +1,8 @@
-"""The measurements as they were published: hourly means, labelled by the start of the hour, in UTC."""
+"""The measurements as they were published: hourly means, labelled by the start of the hour, in UTC.
+
+Eighteen Belgian homes' electricity, three homes' gas, and the weather of 2016; source opengridcc/opengrid, Apache-2.0.
+The data are not part of this repository, only monthly sums of them are.
+"""
 
 from __future__ import annotations
 
