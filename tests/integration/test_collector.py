@@ -156,7 +156,7 @@ def test_what_cannot_be_read_becomes_a_dead_letter_and_the_flow_goes_on(database
     poison = [
         ("el-A01", b"\x00\xff not json", "the payload is not JSON"),
         ("el-A01", '{"time": "2026-03-01T12:00:00", "value": "1"}', "time is a time without a zone"),
-        ("el-A01", '{"time": "2999-03-01T12:00:00Z", "value": "1"}', "the device's clock is in the future"),
+        ("el-A01", '{"time": "2190-03-01T12:00:00Z", "value": "1"}', "the device's clock is in the future"),
         ("el-A01", '{"time": "1970-01-01T00:00:00Z", "value": "1"}', "the device's clock is before the year 2000"),
         ("el-A01", '{"time": "2026-03-01T12:00:00Z", "value": "1e5"}', "value is not a plain decimal number"),
         (
