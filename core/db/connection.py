@@ -89,6 +89,8 @@ def in_words() -> Iterator[None]:
     """
     try:
         yield
+    except psycopg.errors.DiskFull as error:
+        raise Unavailable("The disk of the database is full, so nothing was written; make room.") from error
     except psycopg.OperationalError as error:
         raise Unavailable(
             f"The database went away while it was needed ({reason(error)}). Start it and try again."
