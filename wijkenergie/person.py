@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
-from api.access import Role, new_sign_in_link
 from core.db import config
-from core.db.people import Person, people, remove_person, save_person
+from core.db.people import ROLES, Person, people, remove_person, save_person
 from core.errors import BadInput
 from core.settings import load_settings
 from core.time import utc_now
@@ -24,7 +23,7 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="short name, like bewoner-
 @app.command()
 def add(
     person: Id,
-    role: Annotated[list[str], typer.Option("--role", help=f"one of {', '.join(get_args(Role))}; may be repeated")],
+    role: Annotated[list[str], typer.Option("--role", help=f"one of {', '.join(ROLES)}; may be repeated")],
     household: Annotated[str | None, typer.Option("--household", help="of a resident, as in the file")] = None,
     name: Annotated[str, typer.Option("--name", help="how others see this person in the work log")] = "",
     email: Annotated[str | None, typer.Option("--email", help="where messages go")] = None,
@@ -32,8 +31,8 @@ def add(
 ) -> None:
     """Add a person, or bring what is known up to date."""
     for one in role:
-        if one not in get_args(Role):
-            raise BadInput(f"There is no role '{one}'; choose from {', '.join(get_args(Role))}.")
+        if one not in ROLES:
+            raise BadInput(f"There is no role '{one}'; choose from {', '.join(ROLES)}.")
     if language not in LANGUAGES:
         raise BadInput(f"There is no language '{language}' yet; choose from {', '.join(LANGUAGES)}.")
     if ("resident" in role) != (household is not None):
@@ -60,6 +59,8 @@ def link(
     person: Id, hours: Annotated[int, typer.Option("--hours", min=1, max=24 * 30, help="how long it is valid")] = 48
 ) -> None:
     """Make a link that signs a person in once."""
+    from api.access import new_sign_in_link  # noqa: PLC0415 - keeps other commands quick
+
     settings = load_settings()
     with session(settings) as connection:
         slug = slug_of(connection, settings)

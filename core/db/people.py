@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from core.db.connection import Connection
+
+ROLES: Final = ("resident", "volunteer", "corporation", "operator")
+"""What a person may be; one may be several."""
 
 
 @dataclass(frozen=True)

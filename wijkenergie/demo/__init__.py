@@ -8,17 +8,21 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.db.server import embedded
 from core.errors import CheckFailed, Unavailable
 from core.settings import Settings
 from core.time import utc_now
 from simulators.building import COMMUNITY
-from simulators.serve import Ready
-from wijkenergie.demo import broker, building, once
+from wijkenergie.demo import broker
 from wijkenergie.demo.mailbox import mailbox
 from wijkenergie.demo.processes import Processes, listens, processes
 from wijkenergie.wiring import absolute, secret_of
+
+if TYPE_CHECKING:
+    from simulators.serve import Ready
+    from wijkenergie.demo.building import Prepared
 
 _LIVE_SECONDS = 60
 _PYTHON = [sys.executable, "-P", "-m"]  # -P: nothing in the folder one happens to be in is imported
@@ -47,7 +51,9 @@ def run(settings: Settings, data: Path, port: int, seed: int, *, once: bool) -> 
     began = time.monotonic()
     with embedded(data) as server, processes(data / "log") as children, mailbox(_say) as mail:
         file, base_url = _start(settings, data, port, seed, server.url, mail, children)
-        for role, link in building.links(server.url, base_url, utc_now()):
+        from wijkenergie.demo.building import links  # noqa: PLC0415 - see _start
+
+        for role, link in links(server.url, base_url, utc_now()):
             _say(f"sign in as {role}: {link}")
         _say(f"started in {time.monotonic() - began:.0f} s; logs are in {children.folder}")
         _say(f"ready {base_url}")
@@ -65,7 +71,7 @@ def run(settings: Settings, data: Path, port: int, seed: int, *, once: bool) -> 
 
 def _start(
     settings: Settings, data: Path, port: int, seed: int, url: str, mail: str, children: Processes
-) -> tuple[building.Prepared, str]:
+) -> tuple[Prepared, str]:
     """Start every part in order and wait until the pages answer."""
     chosen = broker.choose(data / "broker")
     _say(f"broker: {chosen.name}")
@@ -73,6 +79,8 @@ def _start(
     children.wait("the broker", lambda: listens(chosen.port), 20)
     simulate = [*_PYTHON, "simulators.serve", "--seed", str(seed), "--mqtt", chosen.url]
     children.start("building", [*simulate, "--outbox", str(data / "outbox")])
+    from wijkenergie.demo import building  # noqa: PLC0415 - takes seconds, which the simulated building takes too
+
     place = _place(children)
     prepared = building.prepare(url, data, seed, place, utc_now())
     if prepared.imported:
@@ -100,6 +108,8 @@ def _start(
 
 def _place(children: Processes) -> Ready:
     """Wait until the simulated building says where it is."""
+    from simulators.serve import Ready  # noqa: PLC0415 - see _start
+
     log = children.log("building")
 
     def said() -> list[str]:
@@ -109,7 +119,9 @@ def _place(children: Processes) -> Ready:
     return Ready.parse(said()[0])
 
 
-def _compare(url: str, prepared: building.Prepared, seed: int, children: Processes) -> None:
+def _compare(url: str, prepared: Prepared, seed: int, children: Processes) -> None:
+    from wijkenergie.demo import building, once  # noqa: PLC0415 - see _start
+
     _say(f"collecting live for {_LIVE_SECONDS} s")
     since = utc_now()
     for _ in range(_LIVE_SECONDS):
