@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from api import store
 from core.db.connection import Connection
+from settlement.store import newest_statement
 
 _OF_THE_BUILDING: Final = ("community", "month", "status", "revision", "sharing_key", "energy", "pellets", "checks")
 """Parts of statement.json that tell of the whole building and of no flat."""
@@ -28,7 +28,7 @@ class OwnStatement:
 
 def month_statement(connection: Connection, slug: str, month: str) -> dict[str, Any] | None:
     """Return statement.json of a month's newest run, parsed, or None if the month was never settled."""
-    text = store.statement_text(connection, slug, month)
+    text = newest_statement(connection, slug, month)
     return None if text is None else json.loads(text)
 
 

@@ -274,15 +274,6 @@ def months_of(connection: Connection, slug: str, household: str) -> list[MonthRo
         ).fetchall()
 
 
-def statement_text(connection: Connection, slug: str, month: str) -> str | None:
-    """Return statement.json of a month's newest run, byte for byte, or None."""
-    row = connection.execute(
-        "SELECT statement FROM month WHERE community = %s AND month = %s ORDER BY run DESC LIMIT 1",
-        (slug, month),
-    ).fetchone()
-    return row[0] if row else None
-
-
 # -- devices --------------------------------------------------------------------------------------------------------
 
 

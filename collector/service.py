@@ -27,6 +27,7 @@ from core.db.connection import connect
 from core.errors import BadInput, Unavailable
 from core.time import rfc3339, utc_now
 from core.wire import status_topic
+from core.yamltext import place
 
 _log = structlog.get_logger("collector")
 
@@ -55,7 +56,7 @@ class Collector:
         mqtt_url: str,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        wrong = [f"{_place(path)}: {text}." for path, text in feed_faults(community)]
+        wrong = [f"{place(path)}: {text}." for path, text in feed_faults(community)]
         if wrong:
             raise BadInput("\n".join(wrong))
         self._community, self._clock = community, clock
@@ -182,10 +183,3 @@ def _serve_metrics(listen: str) -> None:
             "WIJKENERGIE_METRICS_LISTEN."
         ) from None
     _log.info("metrics", address=f"http://{listen}/metrics")
-
-
-def _place(path: tuple[str | int, ...]) -> str:
-    name = ""
-    for part in path:
-        name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
-    return name

@@ -16,7 +16,7 @@ from core.community import Community
 from core.consistency import faults
 from core.errors import BadInput
 from core.yamltext import Path as TreePath
-from core.yamltext import Tree, read
+from core.yamltext import Tree, place, read
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,12 @@ class CommunityFile:
 
     community: Community
     tree: Tree
+    source: str = "the community file"
+    lines: dict[TreePath, int] | None = None
+
+    def message(self, path: TreePath, text: str) -> str:
+        """Say what is wrong with a field: file, line, field, and the given clause."""
+        return _message(self.source, self.lines, path, text)
 
 
 def load(path: Path) -> CommunityFile:
@@ -66,7 +72,7 @@ def build(tree: Tree, source: str, lines: dict[TreePath, int] | None = None) -> 
     found = [_message(source, lines, path, text) for path, text in faults(community)]
     if found:
         raise BadInput("\n".join(found))
-    return CommunityFile(community, tree)
+    return CommunityFile(community, tree, source, lines)
 
 
 def _message(source: str, lines: dict[TreePath, int] | None, path: TreePath, text: str) -> str:
@@ -75,9 +81,7 @@ def _message(source: str, lines: dict[TreePath, int] | None, path: TreePath, tex
     if lines:
         known = next((path[:end] for end in range(len(path), -1, -1) if path[:end] in lines), ())
         line = f":{lines[known]}"
-    name = ""
-    for part in path:
-        name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
+    name = place(path)
     stop = "" if text.endswith("?") else "."
     return f"{source}{line}: {name}: {text}{stop}" if name else f"{source}{line}: {text}{stop}"
 

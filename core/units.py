@@ -32,11 +32,6 @@ OTHER_UNITS: Final[dict[str, Fraction]] = {
 UNITS: Final = ENERGY_UNITS | OTHER_UNITS
 
 
-def round_half_even(value: Fraction) -> int:
-    """Nearest integer, ties to the even one (``Fraction.__round__`` does exactly this)."""
-    return round(value)
-
-
 def to_core(value: Decimal, unit: str) -> int:
     """Convert a register reading once to the core's integer, half-even.
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -61,14 +60,6 @@ class Reading(NamedTuple):
     meter: str
     time: datetime
     value: Decimal
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A value that was not taken, and why, in words a volunteer can act on."""
-
-    meter: str
-    reason: str
 
 
 def plain_decimal(text: str) -> Decimal:

@@ -21,6 +21,14 @@ Tree = dict[str, Any]
 _DEEPEST = 20
 
 
+def place(path: Path) -> str:
+    """Print where a value stands, like ``devices[2].link``."""
+    name = ""
+    for part in path:
+        name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
+    return name
+
+
 def read(text: str, source: str) -> tuple[Tree, dict[Path, int]]:
     """Read a YAML document as a tree of text.
 

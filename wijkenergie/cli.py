@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core.communityfile import load
+from core.communityfile import CommunityFile, load
 from core.db import config, timescale, transfer
 from core.db.connection import connect, in_words
 from core.db.migrate import migrate as migrate_schema
@@ -41,10 +41,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="machine-readable output")]
 @app.command()
 def check(path: CommunityPath) -> None:
     """Validate a community file."""
+    _checked(path)
+
+
+def _checked(path: Path) -> CommunityFile:
+    """Load a community file whose devices fit their profiles too, and say that it is in order."""
     from collector.feeds import feed_faults  # noqa: PLC0415 - profiles are read only here
 
     file = load(path)
-    faults = [f"{path.name}: {tables.place(where)}: {text}." for where, text in feed_faults(file.community)]
+    faults = [file.message(where, text) for where, text in feed_faults(file.community)]
     if faults:
         raise BadInput("\n".join(faults))
     community = file.community
@@ -52,13 +57,13 @@ def check(path: CommunityPath) -> None:
         f"{path.name} is in order: {community.name}, {len(community.flats)} flats,"
         f" {len(community.meters)} meters, {len(community.devices)} devices."
     )
+    return file
 
 
 @app.command()
 def apply(path: CommunityPath) -> None:
     """Bring the database in line with a community file; shows the difference first."""
-    check(path)
-    file = load(path)
+    file = _checked(path)
     with session(load_settings()) as connection:
         difference = config.compare(connection, file)
         connection.rollback()
@@ -238,7 +243,7 @@ def demo(
 
     settings = load_settings()
     configure_log(settings.log)
-    run(settings, data or settings.data_dir, port, seed, once=once)
+    run(data or settings.data_dir, port, seed, once=once)
 
 
 def _confirmed() -> bool:

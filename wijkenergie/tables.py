@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
@@ -12,14 +11,6 @@ from rich.table import Table
 
 _WIDE = 120
 _MOST_FINDINGS = 20
-
-
-def place(path: Iterable[str | int]) -> str:
-    """Print the path of a field, like ``devices[2].link``."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
 
 
 def show_month(statement: dict[str, Any]) -> None:

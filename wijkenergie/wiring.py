@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from core.communityfile import load
 from core.db import config
 from core.db.connection import Connection, connect
 from core.db.server import embedded
-from core.errors import BadInput, Unavailable
+from core.errors import BadInput
 from core.settings import Settings
 
 
@@ -59,23 +58,6 @@ def slug_of(connection: Connection, settings: Settings) -> str:
             f"The database knows {', '.join(known)}; say which one by pointing WIJKENERGIE_COMMUNITY at its file."
         )
     return known[0]
-
-
-def secret_of(settings: Settings) -> str:
-    """Return the secret that signs cookies; made once in the data folder where the settings give none."""
-    if settings.secret_key is not None:
-        return settings.secret_key.get_secret_value()
-    path = settings.data_dir / "secret"
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_urlsafe(32), encoding="utf-8")
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise Unavailable(
-            f"{path} cannot be used ({error.strerror}); give the folder to this user, or set WIJKENERGIE_SECRET_KEY."
-        ) from None
 
 
 def configure_log(style: str) -> None:

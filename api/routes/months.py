@@ -14,6 +14,7 @@ from api.errors import not_found
 from api.statements import month_statement
 from core.db.connection import Connection
 from core.time import rfc3339
+from settlement.store import newest_statement
 
 router = APIRouter(prefix="/api/v1/months", tags=["months"])
 
@@ -46,7 +47,7 @@ def month_summary(month: str, _person: Corporation, house: AtHouse, connection: 
 @router.get("/{month}/statement.json", response_class=Response)
 def statement_json(month: str, _person: Corporation, house: AtHouse, connection: Database) -> Response:
     """One settled month with every line, byte for byte as it was settled."""
-    text = store.statement_text(connection, house.slug, month)
+    text = newest_statement(connection, house.slug, month)
     if text is None:
         raise not_found()
     return Response(text, media_type="application/json")

@@ -22,6 +22,7 @@ import structlog
 from core.community import Community
 from core.db.connection import Connection
 from core.time import Month
+from settlement.store import newest_statement
 from settlement.tasks import letters, store
 from settlement.tasks.letters import Letter
 from settlement.tasks.store import MessageRow
@@ -83,7 +84,7 @@ def statements_ready(connection: Connection, community: Community, month: Month,
         How many messages were written; 0 when the month is not settled or everybody knows.
     """
     slug = community.community
-    text = store.newest_statement(connection, slug, str(month))
+    text = newest_statement(connection, slug, str(month))
     if text is None:
         return 0
     parties = {entry["party"] for entry in json.loads(text)["statements"]}

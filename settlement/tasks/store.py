@@ -295,14 +295,6 @@ def count_waiting(connection: Connection, slug: str, oldest: datetime) -> int:
     return count
 
 
-def newest_statement(connection: Connection, slug: str, month: str) -> str | None:
-    """Return a month's newest statement.json, or None if it was not settled yet."""
-    row = connection.execute(
-        "SELECT statement FROM month WHERE (community, month) = (%s, %s) ORDER BY run DESC LIMIT 1", (slug, month)
-    ).fetchone()
-    return row[0] if row else None
-
-
 def month_status(connection: Connection, slug: str, month: str) -> str | None:
     """Status of a month's newest run, None if it was never settled."""
     row = connection.execute(

@@ -201,3 +201,11 @@ def test_a_rule_that_changes_the_shares_has_them_derived_anew(run: Run, house: P
         assert derive.update(connection, "de-mees", NOW) == 1
         row = connection.execute("SELECT energy FROM quarter WHERE meter = 'pv'").fetchone()
         assert row == (600_000,)
+
+
+def test_a_device_that_does_not_fit_is_named_with_its_line(run: Run, house: Path) -> None:
+    device = "devices:\n  - {id: inverter, profile: sunspec.invertr, link: 'modbus-tcp://127.0.0.1:502/1', feeds: {}}\n"
+    (house / "house.yaml").write_text(COMMUNITY + device, encoding="utf-8")
+    said = run("check", "house.yaml")
+    assert said.returncode == 2
+    assert f"house.yaml:{COMMUNITY.count(chr(10)) + 2}: devices[0].profile: " in said.stderr

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 from core.db.server import embedded
 from core.errors import CheckFailed, Unavailable
-from core.settings import Settings
 from core.time import utc_now
 from simulators.building import COMMUNITY
 from wijkenergie.demo import broker
 from wijkenergie.demo.mailbox import mailbox
 from wijkenergie.demo.processes import Processes, listens, processes
-from wijkenergie.wiring import absolute, secret_of
+from wijkenergie.wiring import absolute
 
 if TYPE_CHECKING:
     from simulators.serve import Ready
@@ -28,7 +27,7 @@ _LIVE_SECONDS = 60
 _PYTHON = [sys.executable, "-P", "-m"]  # -P: nothing in the folder one happens to be in is imported
 
 
-def run(settings: Settings, data: Path, port: int, seed: int, *, once: bool) -> None:
+def run(data: Path, port: int, seed: int, *, once: bool) -> None:
     """Run the demo until Ctrl-C, or with ``once`` until the comparison is made.
 
     Raises
@@ -50,7 +49,7 @@ def run(settings: Settings, data: Path, port: int, seed: int, *, once: bool) -> 
         raise Unavailable(f"The folder {data} cannot be used ({error.strerror}); choose another with --data.") from None
     began = time.monotonic()
     with embedded(data) as server, processes(data / "log") as children, mailbox(_say) as mail:
-        file, base_url = _start(settings, data, port, seed, server.url, mail, children)
+        file, base_url = _start(data, port, seed, server.url, mail, children)
         from wijkenergie.demo.building import links  # noqa: PLC0415 - see _start
 
         for role, link in links(server.url, base_url, utc_now()):
@@ -69,9 +68,7 @@ def run(settings: Settings, data: Path, port: int, seed: int, *, once: bool) -> 
             _say("Stopping.")
 
 
-def _start(
-    settings: Settings, data: Path, port: int, seed: int, url: str, mail: str, children: Processes
-) -> tuple[Prepared, str]:
+def _start(data: Path, port: int, seed: int, url: str, mail: str, children: Processes) -> tuple[Prepared, str]:
     """Start every part in order and wait until the pages answer."""
     chosen = broker.choose(data / "broker")
     _say(f"broker: {chosen.name}")
@@ -91,7 +88,6 @@ def _start(
         "WIJKENERGIE_MQTT_URL": chosen.url,
         "WIJKENERGIE_COMMUNITY": str(data / "community.yaml"),
         "WIJKENERGIE_BASE_URL": base_url,
-        "WIJKENERGIE_SECRET_KEY": secret_of(settings.model_copy(update={"data_dir": data})),
         "WIJKENERGIE_NOTIFY_URLS": mail,
         "WIJKENERGIE_DATA_DIR": str(data),
         "WIJKENERGIE_LISTEN": f"127.0.0.1:{port}",
