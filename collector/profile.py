@@ -163,11 +163,15 @@ class Range(_Part):
 
 
 class MBusRecord(_Part):
-    """Which record of an M-Bus telegram: what it says, and its function, storage, tariff and subunit."""
+    """Which record of an M-Bus telegram: what it says, and its function, storage, tariff and subunit.
+
+    The last five are in the telegram's header.
+    """
 
     record: Literal[
         "energy_wh", "energy_j", "volume", "mass", "power", "volume_flow", "flow_temperature", "return_temperature",
-        "external_temperature", "units", "on_time", "operating_time", "serial_number",
+        "external_temperature", "units", "on_time", "operating_time", "serial_number", "manufacturer", "version",
+        "medium", "status",
     ]  # fmt: skip
     function: Literal["instantaneous", "maximum", "minimum"] = "instantaneous"
     storage: Whole = 0

@@ -67,6 +67,15 @@ def reported(value: Decimal, unit: str) -> Decimal:
     return _to_places(Fraction(value) * ratio)
 
 
+def converted(value: Decimal, source: str, target: str) -> Decimal | None:
+    """Convert between units of one kind whose ratio is a power of ten; None for any other pair."""
+    if source not in _RATIOS or target not in _RATIOS or _RATIOS[source][0] != _RATIOS[target][0]:
+        return None
+    ratio = _RATIOS[source][1] / _RATIOS[target][1]
+    shift = len(str(ratio.numerator)) - len(str(ratio.denominator))
+    return value.scaleb(shift, EXACT) if ratio == Fraction(10) ** shift else None
+
+
 def divided(value: Decimal, divisor: Decimal) -> Decimal:
     """Divide; exact by a power of ten, else half-even to six decimals."""
     sign, digits, exponent = divisor.as_tuple()

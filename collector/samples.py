@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from collector import tlv
-from collector.mbus import records_of
+from collector.mbus import telegram_of
 from collector.payload import at_pointer, decimal_of, document_of, instant_of, scalar_text, text_of
 from collector.profile import HTTP, MODBUS, Binary, Messages, Origin, Point, Profile
 from collector.quantities import EXACT, divided
@@ -264,10 +264,10 @@ def _registers(memory: Memory, profile: Profile) -> Read:
 
 def _frames(raw: Raw) -> Read:
     try:
-        records = records_of(raw.frames)
+        telegram = telegram_of(raw.frames)
     except NoValue as why:
         return _failed(why).read
-    return records.read
+    return telegram.read
 
 
 def _text_at(document: Any, pointer: str) -> str:
