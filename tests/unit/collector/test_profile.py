@@ -97,7 +97,11 @@ MARK = "identify:\n  - {block: all, at: 100, type: uint16, equals: ['7']}\nblock
     ("old", "new", "sentence"),
     [
         (", equals: ['7']", "", "identify[0]: say what must be found, with 'equals', 'starts_with' or 'not_equals'."),
-        ("equals: ['7']", "equals: ['7'], not_equals: ['8']", "identify[0].not_equals: say either what must be found or"),
+        (
+            "equals: ['7']",
+            "equals: ['7'], not_equals: ['8']",
+            "identify[0].not_equals: say either what must be found or",
+        ),
         ("count: 6}", "count: 6, every: 1h}", "identify[0].block: block 'all' is not read each time, so nothing could"),
     ],
 )
