@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,7 @@ def test_an_unsigned_counter_of_16_bits_says_where_it_starts_anew_and_a_wrap_is_
 @pytest.mark.parametrize("name", REGISTERS)
 def test_only_what_was_proved_on_a_real_recording_may_settle(name: str) -> None:
     profile = load(name)
-    proved = any(entry.source.startswith("Proved on the recordings of ") for entry in profile.provenance)
+    proved = any(entry.source.startswith("Proved on ") for entry in profile.provenance)
     assert proved == (profile.maturity == "capture-tested")
     assert all(point.settlement == proved for point in profile.points if point.quantity == "pv_energy")
 
@@ -137,3 +138,15 @@ def test_provenance_and_caveats_are_sentences_of_their_own_in_each_language(name
     assert all(entry.date is not None and len(entry.source) > 20 for entry in profile.provenance)
     assert len(profile.caveats.en) == len(profile.caveats.nl) >= 2
     assert not set(profile.caveats.en) & set(profile.caveats.nl)
+
+
+def test_the_documentation_lists_every_profile_with_its_kind_and_maturity() -> None:
+    text = (FOLDER.parents[1] / "docs" / "devices.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ") and line.count(" | ") == 2]
+    listed = {
+        name: (kind.strip("| ").replace(" ", "_"), maturity.split()[0].strip(":"))
+        for kind, names, maturity in rows
+        for name in re.findall(r"`([a-z0-9_]+\.[a-z0-9_]+)`", names)
+        if name in REGISTERS
+    }
+    assert listed == {name: (load(name).kind, load(name).maturity) for name in REGISTERS}
