@@ -107,6 +107,10 @@ def test_the_same_sungrow_address_means_other_things_on_a_hybrid_and_is_refused_
     assert str(reason(hybrid, "pv")).startswith("this is another device: register 4999 says '3587'")
 
 
+def test_what_is_a_hybrid_for_the_one_sungrow_profile_is_none_for_the_other() -> None:
+    assert load("sungrow.sg").identify[0].not_equals == load("sungrow.sh").identify[0].equals
+
+
 @pytest.mark.parametrize(("name", "code"), [("gavazzi.em24", 1648), ("gavazzi.em24_e1", 71)])
 def test_the_two_maps_of_an_em24_are_never_mixed_up(name: str, code: int) -> None:
     found = read(name, {("identity", 0x0B): [code], ("application", 0xA000): [7]})
