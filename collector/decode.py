@@ -25,6 +25,8 @@ from core.wire import QUANTITY_UNITS
 
 _WORTH_TELLING: Final = Decimal("1e-9")
 """A finer step than this of a binary float says nothing about a meter."""
+_SIGNS_TOLD: Final = 3
+"""How many codes a sentence names before it only counts them."""
 _TOO_LARGE: Final = Decimal(10) ** 15
 
 
@@ -107,22 +109,37 @@ def _stranger(profile: Profile, sample: Sample) -> NoValue | None:
             found = sample.read(mark)
         except NoValue as why:
             return why
-        text = found if isinstance(found, str) else format(found.value, "f")
-        if not (_equals(found, mark) or any(text.startswith(begin) for begin in mark.starts_with)):
-            wanted = " or ".join((*mark.equals, *(f"{begin}..." for begin in mark.starts_with)))
-            return NoValue("identity", f"this is another device: {_place(mark)} says {shown(text)}, expected {wanted}")
+        if not _fits(found, mark):
+            says = f"this is another device: {_place(mark)} says {shown(_text(found))}"
+            return NoValue("identity", f"{says}, expected {_wanted(mark)}")
     return None
 
 
-def _equals(found: Found, mark: Identify) -> bool:
+def _fits(found: Found, mark: Identify) -> bool:
+    if mark.not_equals:
+        return not _is_one_of(found, mark.not_equals)
+    return _is_one_of(found, mark.equals) or any(_text(found).startswith(begin) for begin in mark.starts_with)
+
+
+def _is_one_of(found: Found, codes: tuple[str, ...]) -> bool:
     if isinstance(found, str):
-        return found in mark.equals
-    return any(_is_code(found, code) for code in mark.equals)
+        return found in codes
+    return any(_is_code(found, code) for code in codes)
+
+
+def _wanted(mark: Identify) -> str:
+    if mark.not_equals:
+        return "none of the codes of the other kind"
+    signs = [*mark.equals, *(f"{begin}..." for begin in mark.starts_with)]
+    others = f" or one of {len(signs) - _SIGNS_TOLD} more" if len(signs) > _SIGNS_TOLD + 1 else ""
+    return " or ".join(signs[:_SIGNS_TOLD] if others else signs) + others
 
 
 def _place(place: Origin) -> str:
     if place.at is not None:
         return f"register {place.at}"
+    if place.sunspec:
+        return f"SunSpec {' or '.join(place.sunspec)}"
     return place.path or place.obis or "the device"
 
 

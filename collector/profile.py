@@ -219,10 +219,14 @@ class Origin(_Part):
 
 
 class Identify(Origin):
-    """What must be found before any value of the device is believed; one of the texts, numbers or beginnings."""
+    """What must be found before any value of the device is believed; one of the texts, numbers or beginnings.
+
+    ``not_equals`` is for a device that can only be told by what it is not: no model of the other kind.
+    """
 
     equals: tuple[Code, ...] = ()
     starts_with: tuple[str, ...] = ()
+    not_equals: tuple[Code, ...] = ()
 
 
 class Point(Origin):

@@ -34,10 +34,18 @@ def faults(profile: Profile) -> Iterator[tuple[Path, str]]:
         yield from _origin_faults(profile, point, where)
     for index, mark in enumerate(profile.identify):
         yield from _origin_faults(profile, mark, ("identify", index))
-        if not mark.equals and not mark.starts_with:
-            yield ("identify", index), "say what must be found, with 'equals' or 'starts_with'"
+        yield from _identity_faults(profile, mark, ("identify", index))
     if profile.link.transport in HTTP and not profile.link.requests:
         yield ("link", "requests"), "an HTTP profile needs 'requests', the addresses to ask for"
+
+
+def _identity_faults(profile: Profile, mark: Identify, where: Path) -> Iterator[tuple[Path, str]]:
+    if not mark.equals and not mark.starts_with and not mark.not_equals:
+        yield where, "say what must be found, with 'equals', 'starts_with' or 'not_equals'"
+    if mark.not_equals and (mark.equals or mark.starts_with):
+        yield (*where, "not_equals"), "say either what must be found or what must not, not both"
+    if any(block.id == mark.block and block.every is not None for block in profile.blocks):
+        yield (*where, "block"), f"block '{mark.block}' is not read each time, so nothing could be believed in between"
 
 
 def _meaning_faults(profile: Profile, point: Point, where: Path) -> Iterator[tuple[Path, str]]:
@@ -56,7 +64,7 @@ def _meaning_faults(profile: Profile, point: Point, where: Path) -> Iterator[tup
 
 def _origin_faults(profile: Profile, item: Origin, where: Path) -> Iterator[tuple[Path, str]]:
     names = _ORIGINS if isinstance(item, Identify) else _ORIGINS + _OPERATORS
-    given = [name for name in names if getattr(item, name) not in (None, False, ())]
+    given = [name for name in names if _is_given(getattr(item, name))]
     if len(given) != 1:
         yield where, f"{'this' if isinstance(item, Identify) else 'a point'} needs exactly one of {', '.join(names)}"
         return
@@ -71,6 +79,10 @@ def _origin_faults(profile: Profile, item: Origin, where: Path) -> Iterator[tupl
         yield where, "a point in bytes needs 'binary' (where they are and how long each field is) in 'messages'"
     if item.at is not None:
         yield from _register_faults(profile, item, where)
+
+
+def _is_given(value: object) -> bool:
+    return value is not None and value is not False and value != ()  # register 0 is an address like any other
 
 
 def _part_faults(profile: Profile, point: Point, where: Path) -> Iterator[tuple[Path, str]]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from collector.quantities import EXACT
 from collector.refusal import NoValue
-from collector.registers import WORDS, Memory, Number, bits_text, number
+from collector.registers import WORDS, Memory, Number, bits_text, number, text
 from core.fields import Whole
 from core.yamltext import read
 
@@ -33,13 +33,17 @@ _NOT_IMPLEMENTED: Final[dict[str, int]] = {
 
 
 class ModelPoint(BaseModel):
-    """A point of a model: offset from the model's id register, type, and the point that holds its scale factor."""
+    """A point of a model: offset from the model's id register, type, and the point that holds its scale factor.
+
+    ``length`` is that of a text [registers].
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     at: Whole
     type: str
     sf: str | None = None
+    length: Whole | None = None
 
 
 class Model(BaseModel):
@@ -125,8 +129,8 @@ def choose(places: dict[int, Place], names: Sequence[str]) -> tuple[int, str]:
     raise NoValue("missing", f"the device has none of the models {wanted}")
 
 
-def read_point(memory: Memory, places: dict[int, Place], names: Sequence[str]) -> Number:
-    """Read a point, scaled.
+def read_point(memory: Memory, places: dict[int, Place], names: Sequence[str]) -> Number | str:
+    """Read a point: a number, scaled, or a text.
 
     Raises
     ------
@@ -135,6 +139,9 @@ def read_point(memory: Memory, places: dict[int, Place], names: Sequence[str]) -
     """
     model, name = choose(places, names)
     place, point = places[model], models()[model].points[name]
+    if point.length is not None:
+        _refuse_beyond(place, model, name, point.length)
+        return text(memory.words(FUNCTION, place.at + point.at, point.length))
     found = _raw(memory, place, model, name)
     if point.sf is None:
         return found
@@ -147,10 +154,14 @@ def read_point(memory: Memory, places: dict[int, Place], names: Sequence[str]) -
 def _raw(memory: Memory, place: Place, model: int, name: str) -> Number:
     point = models()[model].points[name]
     words = WORDS[point.type]
-    if point.at + words > HEADER + place.length:
-        raise NoValue("missing", f"the device's model {model} ends before {name}")
+    _refuse_beyond(place, model, name, words)
     found = number(memory.words(FUNCTION, place.at + point.at, words), point.type)
     if found.bits == _NOT_IMPLEMENTED.get(point.type):
         what = f"scale factor {name} has the " if point.type == "sunssf" else ""
         raise NoValue("no_value", f"{what}not implemented value {bits_text(found)}")
     return found
+
+
+def _refuse_beyond(place: Place, model: int, name: str, words: int) -> None:
+    if models()[model].points[name].at + words > HEADER + place.length:
+        raise NoValue("missing", f"the device's model {model} ends before {name}")

@@ -83,7 +83,7 @@ def test_a_change_of_state_is_kept_at_once(community: Community) -> None:
         at = NOW + timedelta(seconds=10 * step)
         delivery = device.from_poll(Raw(at, (Registers(4, 8207, (0, state, 0, 1)),)), at)
         kept.append([m.text for m in delivery.measurements if m.point == "state"])
-    assert kept == [["code 0"], [], ["code 3"], [], ["code 0"]]
+    assert kept == [["off"], [], ["running"], [], ["off"]]
 
 
 def test_values_without_a_time_are_kept_once_per_period_and_at_each_quarter_hour(community: Community) -> None:

@@ -88,3 +88,31 @@ def test_a_strange_name_is_no_profile(name: str) -> None:
 
 def test_a_file_is_named_after_its_profile() -> None:
     assert [load(name).id for name in published()] == published()
+
+
+MARK = "identify:\n  - {block: all, at: 100, type: uint16, equals: ['7']}\nblocks:"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (", equals: ['7']", "", "identify[0]: say what must be found, with 'equals', 'starts_with' or 'not_equals'."),
+        (
+            "equals: ['7']",
+            "equals: ['7'], not_equals: ['8']",
+            "identify[0].not_equals: say either what must be found or",
+        ),
+        ("count: 6}", "count: 6, every: 1h}", "identify[0].block: block 'all' is not read each time, so nothing could"),
+    ],
+)
+def test_a_mark_that_could_not_be_checked_each_time_is_refused(old: str, new: str, sentence: str) -> None:
+    text = GOOD.replace("blocks:", MARK)
+    assert parse(text, "p.yaml").identify[0].equals == ("7",)
+    with pytest.raises(BadInput) as caught:
+        parse(text.replace(old, new, 1), "p.yaml")
+    assert sentence in str(caught.value)
+
+
+def test_register_zero_is_an_address_like_any_other() -> None:
+    text = GOOD.replace("start: 100", "start: 0").replace("at: 100", "at: 0").replace("at: 104", "at: 4")
+    assert parse(text, "p.yaml").point("import").at == 0
