@@ -228,6 +228,7 @@ class Community(_Part):
     currency: Literal["EUR"] = "EUR"
     language: Literal["nl", "en", "fr"] = "nl"
     settlement_interval: Literal["15min", "30min", "1h"] = "15min"
+    estimates: Literal["linear", "shaped"] = "linear"
     location: Location | None = None
     owner: Slug
     flats: tuple[Flat, ...] = Field(min_length=1)

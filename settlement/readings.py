@@ -10,15 +10,18 @@ Source: contract section 3; the failure cases are those meters really show.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from fractions import Fraction
+from itertools import pairwise
+from statistics import median_low
 
 from core.community import Community, Meter
 from core.time import Month, microseconds
 from core.units import to_core
 from settlement.model import Finding, MeterReadings, Quality, Series
 from settlement.registers import Break, Point, across_replacements, rising_pieces
+from settlement.shape import Shape
 
 HOUR = 3_600_000_000
 """Microseconds."""
@@ -32,6 +35,9 @@ _BREAKS = {
 }
 """Code and words of a statement's finding for each kind of break."""
 
+Shaper = Callable[[Meter, int, int], Shape | None]
+"""Says how to spread what a meter counted between two readings that lie too far apart; None for a straight line."""
+
 
 def boundaries(community: Community, month: Month) -> list[int]:
     """Boundaries of the month's settlement intervals [microseconds UTC], from local midnight to local midnight."""
@@ -40,7 +46,11 @@ def boundaries(community: Community, month: Month) -> list[int]:
 
 
 def intervals(
-    community: Community, meter: Meter, known: MeterReadings | None, bounds: Sequence[int]
+    community: Community,
+    meter: Meter,
+    known: MeterReadings | None,
+    bounds: Sequence[int],
+    shaper: Shaper | None = None,
 ) -> tuple[Series, list[Finding]]:
     """Energy of one meter in every interval.
 
@@ -54,6 +64,8 @@ def intervals(
         Its readings, look-back and look-ahead included; None if there are none.
     bounds
         n + 1 interval boundaries [microseconds UTC].
+    shaper
+        Shapes the gaps of a register; without one every gap is a straight line.
 
     Returns
     -------
@@ -74,7 +86,7 @@ def intervals(
         series = _from_quantities(meter, known, bounds)
         return series, gaps(meter, series, bounds)
     pieces, breaks = rising_pieces(meter, across_replacements(community, meter, known))
-    series = _from_pieces(community, meter, pieces, bounds)
+    series = _from_pieces(community, meter, pieces, bounds, shaper)
     inside = _findings(meter, [one for one in breaks if one.until >= bounds[0] and one.start <= bounds[-1]])
     return series, [*inside, *gaps(meter, series, bounds)]
 
@@ -125,46 +137,103 @@ def total_between(community: Community, meter: Meter, known: MeterReadings, star
         times = [time for time, _ in piece]
         first, last = max(start, times[0]), min(end, times[-1])
         if first < last:
-            total += _at(piece, times, last)[0] - _at(piece, times, first)[0]
+            total += _at(piece, times, last) - _at(piece, times, first)
             seen = True
     return total if seen else None
 
 
+def register_gaps(
+    community: Community, meter: Meter, known: MeterReadings, bounds: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Find the pairs of neighbouring readings between which something was left out [microseconds].
+
+    A gap is one and a half times longer than both the normal spacing and the meter's own rhythm, the median of its
+    spacings within ``bounds``: a meter that is always read once a day has no gaps every day. A reset is no gap either:
+    what was counted across it nobody knows.
+    """
+    if known.kind != "register":
+        return []
+    pairs = [
+        (start, until)
+        for piece in rising_pieces(meter, across_replacements(community, meter, known))[0]
+        for (start, _), (until, _) in pairwise(piece)
+        if start < bounds[-1] and until > bounds[0]
+    ]
+    if not pairs:
+        return []
+    rhythm = max(_spacing(community, meter), median_low(until - start for start, until in pairs))
+    return [(start, until) for start, until in pairs if 2 * (until - start) > 3 * rhythm]
+
+
+def _spacing(community: Community, meter: Meter) -> int:
+    """Return the normal distance between two readings [microseconds]."""
+    return max(community.interval, meter.every or community.interval) // timedelta(microseconds=1)
+
+
 def _from_pieces(
-    community: Community, meter: Meter, pieces: Sequence[Sequence[Point]], bounds: Sequence[int]
+    community: Community, meter: Meter, pieces: Sequence[Sequence[Point]], bounds: Sequence[int], shaper: Shaper | None
 ) -> Series:
-    spacing = max(community.interval, meter.every or community.interval) // timedelta(microseconds=1)
+    spacing = _spacing(community, meter)
     energy: list[int | None] = [None] * (len(bounds) - 1)
     quality: list[Quality] = ["missing"] * len(energy)
     method: list[str | None] = [None] * len(energy)
     for piece in pieces:
         times = [time for time, _ in piece]
-        previous: tuple[int, int, int] | None = None
+        register = _Register(meter, piece, times, spacing, shaper)
+        before: tuple[int, str | None] | None = None
         for index in range(bisect_left(bounds, times[0]) if times else len(bounds), len(bounds)):
             if bounds[index] > times[-1]:
                 break
-            value, gap = _at(piece, times, bounds[index])
-            if previous is not None:
-                energy[index - 1] = value - previous[1]
-                measured = 2 * max(gap, previous[2]) <= 3 * spacing
-                quality[index - 1] = "measured" if measured else "estimated"
-                method[index - 1] = None if measured else "linear"
-            previous = (index, value, gap)
+            value, how = register.at(bounds[index])
+            if before is not None:
+                energy[index - 1] = value - before[0]
+                method[index - 1] = before[1] or how
+                quality[index - 1] = "measured" if method[index - 1] is None else "estimated"
+            before = (value, how)
     return Series(meter.id, tuple(energy), tuple(quality), tuple(method))
 
 
-def _at(piece: Sequence[Point], times: Sequence[int], instant: int) -> tuple[int, int]:
-    """Register value at an instant, half-even, and the distance of the readings it lies between [microseconds]."""
+class _Register:
+    """A piece of a register that never falls, at any instant between its first and its last reading."""
+
+    def __init__(
+        self, meter: Meter, piece: Sequence[Point], times: Sequence[int], spacing: int, shaper: Shaper | None
+    ) -> None:
+        self._meter, self._piece, self._times, self._spacing, self._shaper = meter, piece, times, spacing, shaper
+        self._gap: tuple[int, Shape | None] = (-1, None)
+
+    def at(self, instant: int) -> tuple[int, str | None]:
+        """Value at an instant, half-even, and how it was estimated; None where readings on either side are near."""
+        index = bisect_left(self._times, instant)
+        if self._times[index] == instant:
+            return self._piece[index][1], None
+        start, until = self._piece[index - 1], self._piece[index]
+        if 2 * (until[0] - start[0]) <= 3 * self._spacing:
+            return _between(start, until, instant), None
+        shape = self._shape(index, start[0], until[0])
+        if shape is None:
+            return _between(start, until, instant), "linear"
+        return shape.value(start, until, instant), shape.method
+
+    def _shape(self, index: int, start: int, until: int) -> Shape | None:
+        if self._gap[0] != index:
+            self._gap = (index, None if self._shaper is None else self._shaper(self._meter, start, until))
+        return self._gap[1]
+
+
+def _at(piece: Sequence[Point], times: Sequence[int], instant: int) -> int:
+    """Register value at an instant by a straight line."""
     index = bisect_left(times, instant)
-    time, value = piece[index]
-    if time == instant:
-        return value, 0
-    earlier, base = piece[index - 1]
-    span = time - earlier
-    quotient, rest = divmod(base * span + (value - base) * (instant - earlier), span)
+    return piece[index][1] if times[index] == instant else _between(piece[index - 1], piece[index], instant)
+
+
+def _between(start: Point, until: Point, instant: int) -> int:
+    """Value on the straight line between two readings, half-even."""
+    span = until[0] - start[0]
+    quotient, rest = divmod(start[1] * span + (until[1] - start[1]) * (instant - start[0]), span)
     if 2 * rest > span or (2 * rest == span and quotient % 2):
         quotient += 1
-    return quotient, span
+    return quotient
 
 
 def _from_quantities(meter: Meter, known: MeterReadings, bounds: Sequence[int]) -> Series:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,8 +13,10 @@ from psycopg import Cursor
 from core.community import Community, Meter
 from core.db.connection import Connection
 from core.time import Month, from_microseconds, microseconds
+from settlement.intervals import spans_needed
 from settlement.model import MeterReadings, Posting, Readings, Series
-from settlement.selection import window
+from settlement.registers import RETURNS_WITHIN
+from settlement.selection import used, wide_windows, window
 from settlement.sun import Sun
 
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,13 +44,34 @@ def readings_between(connection: Connection, community: str, meter: str, start: 
 
 def month_readings(connection: Connection, community: Community, month: Month) -> Readings:
     """Everything a month may need; `settlement.selection.used` decides what it is settled from."""
+    counting = [meter for meter in community.meters if meter.measures != "pellet_stock"]
+    found = _readings_of(connection, community, {meter.id: window(community, month, meter) for meter in counting})
+    wider = wide_windows(community, month, used(community, month, found))
+    return found | _readings_of(connection, community, wider)
+
+
+def readings_for(connection: Connection, community: Community, bounds: Sequence[int]) -> Readings:
+    """Everything that intervals between boundaries may need: an hour on either side, and what bridges long gaps."""
+    counting = [meter for meter in community.meters if meter.measures != "pellet_stock"]
+    near = (bounds[0] - RETURNS_WITHIN, bounds[-1] + RETURNS_WITHIN)
+    found = _readings_of(connection, community, dict.fromkeys((meter.id for meter in counting), near))
+    spans = spans_needed(community, found, bounds)
+    wider = {
+        meter.id: (min(near[0], spans[meter.measures].start), max(near[1], spans[meter.measures].end))
+        for meter in counting
+        if meter.measures in spans
+    }
+    return found | _readings_of(connection, community, wider)
+
+
+def _readings_of(
+    connection: Connection, community: Community, windows: Mapping[str, tuple[int, int]]
+) -> dict[str, MeterReadings]:
     found = {}
-    for meter in community.meters:
-        if meter.measures == "pellet_stock":
-            continue
-        one = readings_between(connection, community.community, meter.id, *window(community, month, meter))
+    for meter, (start, end) in windows.items():
+        one = readings_between(connection, community.community, meter, start, end)
         if one is not None:
-            found[meter.id] = one
+            found[meter] = one
     return found
 
 

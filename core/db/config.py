@@ -33,7 +33,7 @@ _KINDS = {
 }
 
 
-_DERIVED_FROM = ("timezone", "settlement_interval", "flats", "meters", "sharing")
+_DERIVED_FROM = ("timezone", "settlement_interval", "estimates", "location", "flats", "meters", "sharing")
 """Sections that quarter-hours and shares are derived from, beside the readings."""
 
 
