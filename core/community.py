@@ -29,7 +29,7 @@ from core.fields import (
     Zone,
 )
 
-EVENT_SECTIONS = ("households", "replacements", "costs", "advances")
+EVENT_SECTIONS = ("households", "replacements", "edits", "costs", "advances")
 """Top-level sections that are events: owned by the database, a first import when they stand in the file."""
 PELLET_EVENTS = ("opening", "deliveries", "counts")
 
@@ -96,6 +96,26 @@ class Replacement(_Part):
     at: Instant
     old_end: Amount
     new_start: Amount
+    by: str | None = None
+    why: str | None = None
+
+
+class Edit(_Part):
+    """What a person did to a meter's readings, and why; the readings themselves stay as they came.
+
+    Either a ``value`` that was read by hand at an instant, in the meter's unit, with a ``photo`` of the display where
+    there is one; or, with ``exclude``, the readings from ``at`` up to and including ``until`` (without it, the one at
+    that instant) are set aside.
+    """
+
+    meter: Slug
+    at: Instant
+    value: Amount | None = None
+    exclude: YesNo = False
+    until: Instant | None = None
+    by: Annotated[str, Field(min_length=1)]
+    why: Annotated[str, Field(min_length=1)]
+    photo: str | None = None
 
 
 class Device(_Part):
@@ -235,6 +255,7 @@ class Community(_Part):
     households: tuple[Household, ...]
     meters: tuple[Meter, ...]
     replacements: tuple[Replacement, ...] = ()
+    edits: tuple[Edit, ...] = ()
     devices: tuple[Device, ...] = ()
     sharing: tuple[Sharing, ...] = Field(min_length=1)
     tariffs: tuple[Tariff, ...] = Field(min_length=1)

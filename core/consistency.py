@@ -111,6 +111,7 @@ def _events(community: Community) -> Iterator[Fault]:
     for index, replacement in enumerate(community.replacements):
         if replacement.meter not in meters:
             yield ("replacements", index, "meter"), f"there is no meter '{replacement.meter}'"
+    yield from _edits(community)
     for index, device in enumerate(community.devices):
         for point, meter in device.feeds.items():
             if meter not in meters:
@@ -131,6 +132,21 @@ def _events(community: Community) -> Iterator[Fault]:
                         ("pellets", section, index, "at"),
                         "this lies before the opening stock; move the opening",
                     )
+
+
+def _edits(community: Community) -> Iterator[Fault]:
+    meters = {meter.id for meter in community.meters}
+    for index, edit in enumerate(community.edits):
+        where: Path = ("edits", index)
+        if edit.meter not in meters:
+            yield (*where, "meter"), f"there is no meter '{edit.meter}'"
+        if (edit.value is None) != edit.exclude:
+            yield where, "an edit is either a 'value' read by hand or 'exclude: true'"
+        if edit.until is not None and (not edit.exclude or edit.until < edit.at):
+            yield (*where, "until"), "only an exclusion has an end, and it is not before 'at'"
+    for (name, at), count in Counter((edit.meter, edit.at) for edit in community.edits).items():
+        if count > 1:
+            yield ("edits",), f"meter '{name}' has {count} edits at {at}; keep one"
 
 
 def _sharing(community: Community, sharing: Sharing, where: Path) -> Iterator[Fault]:

@@ -19,6 +19,7 @@ from statistics import median_low
 from core.community import Community, Meter
 from core.time import Month, microseconds
 from core.units import to_core
+from settlement import edits
 from settlement.model import Finding, MeterReadings, Quality, Series
 from settlement.registers import Break, Point, across_replacements, rising_pieces
 from settlement.shape import Shape
@@ -34,6 +35,14 @@ _BREAKS = {
     "fell": ("register-fell", "counts lower than before: it was reset or replaced without a note"),
 }
 """Code and words of a statement's finding for each kind of break."""
+
+_BY_HAND = "by-hand"
+_QUALITY: dict[str | None, Quality] = {None: "measured", _BY_HAND: "edited"}
+
+
+def _certainty(how: str | None) -> int:
+    return {None: 2, _BY_HAND: 1}.get(how, 0)
+
 
 Shaper = Callable[[Meter, int, int], Shape | None]
 """Says how to spread what a meter counted between two readings that lie too far apart; None for a straight line."""
@@ -76,19 +85,21 @@ def intervals(
     findings
         What was found wrong with the readings, and what is missing.
     """
+    edited = edits.findings(community, meter, bounds)
+    known = edits.applied(community, meter, known)
     if known is None or not known.times:
         size = len(bounds) - 1
         absent: list[Quality] = ["missing"] * size
         series = Series(meter.id, (None,) * size, tuple(absent), (None,) * size)
         text = f"{_named(meter)} has no readings in this month."
-        return series, [Finding("no-readings", text, meter.id, bounds[0], bounds[-1])]
+        return series, [*edited, Finding("no-readings", text, meter.id, bounds[0], bounds[-1])]
     if known.kind == "interval":
         series = _from_quantities(meter, known, bounds)
-        return series, gaps(meter, series, bounds)
+        return series, [*edited, *gaps(meter, series, bounds)]
     pieces, breaks = rising_pieces(meter, across_replacements(community, meter, known))
-    series = _from_pieces(community, meter, pieces, bounds, shaper)
+    series = _from_pieces(community, meter, pieces, bounds, shaper, known.by_hand)
     inside = _findings(meter, [one for one in breaks if one.until >= bounds[0] and one.start <= bounds[-1]])
-    return series, [*inside, *gaps(meter, series, bounds)]
+    return series, [*edited, *inside, *gaps(meter, series, bounds)]
 
 
 def gaps(meter: Meter, series: Series, bounds: Sequence[int]) -> list[Finding]:
@@ -123,6 +134,10 @@ def total_between(community: Community, meter: Meter, known: MeterReadings, star
 
     Interpolates at both ends; the part of a reset that nobody saw is not in it. [mWh or millionths]
     """
+    counted = edits.applied(community, meter, known)
+    if counted is None:
+        return None
+    known = counted
     if known.kind == "interval":
         step = community.interval // timedelta(microseconds=1)
         inside = [
@@ -151,11 +166,12 @@ def register_gaps(
     spacings within ``bounds``: a meter that is always read once a day has no gaps every day. A reset is no gap either:
     what was counted across it nobody knows.
     """
-    if known.kind != "register":
+    counted = edits.applied(community, meter, known)
+    if counted is None or counted.kind != "register":
         return []
     pairs = [
         (start, until)
-        for piece in rising_pieces(meter, across_replacements(community, meter, known))[0]
+        for piece in rising_pieces(meter, across_replacements(community, meter, counted))[0]
         for (start, _), (until, _) in pairwise(piece)
         if start < bounds[-1] and until > bounds[0]
     ]
@@ -171,7 +187,12 @@ def _spacing(community: Community, meter: Meter) -> int:
 
 
 def _from_pieces(
-    community: Community, meter: Meter, pieces: Sequence[Sequence[Point]], bounds: Sequence[int], shaper: Shaper | None
+    community: Community,
+    meter: Meter,
+    pieces: Sequence[Sequence[Point]],
+    bounds: Sequence[int],
+    shaper: Shaper | None,
+    by_hand: frozenset[int],
 ) -> Series:
     spacing = _spacing(community, meter)
     energy: list[int | None] = [None] * (len(bounds) - 1)
@@ -179,7 +200,7 @@ def _from_pieces(
     method: list[str | None] = [None] * len(energy)
     for piece in pieces:
         times = [time for time, _ in piece]
-        register = _Register(meter, piece, times, spacing, shaper)
+        register = _Register(meter, piece, times, spacing, shaper, by_hand)
         before: tuple[int, str | None] | None = None
         for index in range(bisect_left(bounds, times[0]) if times else len(bounds), len(bounds)):
             if bounds[index] > times[-1]:
@@ -187,8 +208,8 @@ def _from_pieces(
             value, how = register.at(bounds[index])
             if before is not None:
                 energy[index - 1] = value - before[0]
-                method[index - 1] = before[1] or how
-                quality[index - 1] = "measured" if method[index - 1] is None else "estimated"
+                method[index - 1] = min(before[1], how, key=_certainty)
+                quality[index - 1] = _QUALITY.get(method[index - 1], "estimated")
             before = (value, how)
     return Series(meter.id, tuple(energy), tuple(quality), tuple(method))
 
@@ -197,19 +218,27 @@ class _Register:
     """A piece of a register that never falls, at any instant between its first and its last reading."""
 
     def __init__(
-        self, meter: Meter, piece: Sequence[Point], times: Sequence[int], spacing: int, shaper: Shaper | None
+        self,
+        meter: Meter,
+        piece: Sequence[Point],
+        times: Sequence[int],
+        spacing: int,
+        shaper: Shaper | None,
+        by_hand: frozenset[int],
     ) -> None:
         self._meter, self._piece, self._times, self._spacing, self._shaper = meter, piece, times, spacing, shaper
+        self._by_hand = by_hand
         self._gap: tuple[int, Shape | None] = (-1, None)
 
     def at(self, instant: int) -> tuple[int, str | None]:
-        """Value at an instant, half-even, and how it was estimated; None where readings on either side are near."""
+        """Value at an instant, half-even, and how it was come by if it was not simply measured."""
         index = bisect_left(self._times, instant)
         if self._times[index] == instant:
-            return self._piece[index][1], None
+            return self._piece[index][1], _BY_HAND if instant in self._by_hand else None
         start, until = self._piece[index - 1], self._piece[index]
         if 2 * (until[0] - start[0]) <= 3 * self._spacing:
-            return _between(start, until, instant), None
+            hand = start[0] in self._by_hand or until[0] in self._by_hand
+            return _between(start, until, instant), _BY_HAND if hand else None
         shape = self._shape(index, start[0], until[0])
         if shape is None:
             return _between(start, until, instant), "linear"

@@ -24,7 +24,7 @@ from settlement.registers import RETURNS_WITHIN
 
 _CONFIGURATION = (
     "community", "timezone", "currency", "settlement_interval", "estimates", "location", "owner", "flats",
-    "households", "meters", "replacements", "sharing", "tariffs", "heat", "pellets", "costs", "advances",
+    "households", "meters", "replacements", "edits", "sharing", "tariffs", "heat", "pellets", "costs", "advances",
 )  # fmt: skip
 """Parts of the community that can change a statement."""
 _DECIDES_NOTHING = {"meters": {"__all__": {"max_kw"}}}
@@ -104,7 +104,12 @@ def canonical(community: Community, month: Month, selected: Readings) -> Iterato
     tree["households"] = sorted(_before(tree["households"], "from", first_after), key=lambda item: str(item["id"]))
     tree["advances"] = sorted(_before(tree["advances"], "from", first_after), key=_text)
     tree["costs"] = sorted(_before(tree["costs"], "date", first_after), key=_text)
-    tree["replacements"] = sorted(tree["replacements"], key=_text)
+    # Who swapped a meter and why changes no amount; who read one by hand stands in a finding.
+    swaps = [{name: entry[name] for name in entry if name not in ("by", "why")} for entry in tree["replacements"]]
+    tree["replacements"] = sorted(swaps, key=_text)
+    tree["edits"] = sorted(tree["edits"], key=_text)
+    if not tree["edits"]:
+        del tree["edits"]
     if community.pellets:
         for section in ("deliveries", "counts"):
             entries = [entry for entry in tree["pellets"][section] if entry["at"] <= late]  # the window's end counts
