@@ -74,7 +74,8 @@ class Household(_Part):
 class Meter(_Part):
     """A register that counts up, or a level (``pellet_stock``).
 
-    ``digits`` before the point give the roll-over; ``every`` is how often it is normally read.
+    ``digits`` before the point give the roll-over; ``every`` is how often it is normally read; ``max_kw`` is the most
+    its connection can carry [kW], for telling a jump from use: it decides nothing but what is doubted.
     """
 
     id: Slug
@@ -84,6 +85,7 @@ class Meter(_Part):
     common: YesNo = False
     digits: Annotated[Whole, Field(ge=1, le=15)] | None = None
     every: Duration | None = None
+    max_kw: Positive | None = None
     building: Slug = "main"
 
 

@@ -14,7 +14,7 @@ from core.db.connection import Connection
 from core.time import Month, local_day, microseconds, midnight
 from settlement import readings, store, sun, tariffs
 from settlement.model import Series
-from settlement.readings import RETURNS_WITHIN
+from settlement.registers import RETURNS_WITHIN
 
 _DAY = timedelta(days=1)
 

@@ -1,8 +1,8 @@
 """From raw readings to energy per settlement interval, each with its quality.
 
-A register is made continuous first (roll-over, replacement, dips and spikes taken out, resets cut), then its value at
-every interval boundary is taken by linear interpolation, rounded half-even to a milliwatt-hour. Interval energy is
-the difference of its boundaries, so that intervals telescope to the register difference and are never negative.
+A register is made continuous first (`settlement.registers`), then its value at every interval boundary is taken by
+linear interpolation, rounded half-even to a milliwatt-hour. Interval energy is the difference of its boundaries, so
+that intervals telescope to the register difference and are never negative.
 
 Source: contract section 3; the failure cases are those meters really show.
 """
@@ -12,23 +12,25 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
 from fractions import Fraction
 
 from core.community import Community, Meter
 from core.time import Month, microseconds
 from core.units import to_core
 from settlement.model import Finding, MeterReadings, Quality, Series
+from settlement.registers import Break, Point, across_replacements, rising_pieces
 
 HOUR = 3_600_000_000
 """Microseconds."""
 LONGEST_INTERPOLATED = 2 * HOUR
 """A gap in interval values is bridged linearly up to this length."""
-RETURNS_WITHIN = HOUR
-"""A register that fell and is back at its old value within this time has dipped, not been reset."""
-
-Point = tuple[int, int]
-"""Instant [microseconds] and register value [mWh]."""
+_BREAKS = {
+    "dipped": ("register-dipped", "fell for a moment and came back; the fall is left out"),
+    "rolled-over": ("register-rolled-over", "passed its last digit and started again from zero"),
+    "spiked": ("register-spiked", "jumped up for one reading and came back; the jump is left out"),
+    "fell": ("register-fell", "counts lower than before: it was reset or replaced without a note"),
+}
+"""Code and words of a statement's finding for each kind of break."""
 
 
 def boundaries(community: Community, month: Month) -> list[int]:
@@ -71,10 +73,9 @@ def intervals(
     if known.kind == "interval":
         series = _from_quantities(meter, known, bounds)
         return series, gaps(meter, series, bounds)
-    points = _across_replacements(community, meter, known)
-    pieces, findings = _rising_pieces(meter, points)
+    pieces, breaks = rising_pieces(meter, across_replacements(community, meter, known))
     series = _from_pieces(community, meter, pieces, bounds)
-    inside = [f for f in findings if (f.until or 0) >= bounds[0] and (f.start or 0) <= bounds[-1]]
+    inside = _findings(meter, [one for one in breaks if one.until >= bounds[0] and one.start <= bounds[-1]])
     return series, [*inside, *gaps(meter, series, bounds)]
 
 
@@ -98,64 +99,11 @@ def _named(meter: Meter) -> str:
     return f"Meter {meter.id} (flat {meter.flat})" if meter.flat else f"Meter {meter.id}"
 
 
-def _across_replacements(community: Community, meter: Meter, known: MeterReadings) -> list[Point]:
-    """Continue the register over every swap of the meter, as if one register had counted on."""
-    points: list[Point] = []
-    swaps = sorted(
-        (microseconds(swap.at), to_core(swap.old_end, meter.unit), to_core(swap.new_start, meter.unit))
-        for swap in community.replacements
-        if swap.meter == meter.id
-    )
-    offset, turn = 0, _turn(meter)
-    for time, value in zip(known.times, known.values, strict=True):
-        while swaps and time >= swaps[0][0]:
-            at, old_end, new_start = swaps.pop(0)
-            before = points[-1][1] if points else None
-            if before is not None and turn and before - offset > old_end and _rolled(before - offset, old_end, turn):
-                offset += turn
-            points.append((at, old_end + offset))
-            offset += old_end - new_start
-        if points and points[-1][0] == time:
-            continue
-        points.append((time, to_core(value, meter.unit) + offset))
-    for at, old_end, new_start in swaps:
-        points.append((at, old_end + offset))
-        offset += old_end - new_start
-    return points
-
-
-def _rising_pieces(meter: Meter, points: Sequence[Point]) -> tuple[list[list[Point]], list[Finding]]:
-    """Cut a register into pieces that never fall: roll-overs continued, dips and spikes taken out, resets cut."""
-    findings: list[Finding] = []
-    pieces: list[list[Point]] = [[]]
-    offset, turn = 0, _turn(meter)
-
-    def found(code: str, text: str, start: int, until: int) -> None:
-        findings.append(Finding(code, f"{_named(meter)} {text}.", meter.id, start, until))
-
-    for index, (time, raw) in enumerate(points):
-        piece, value = pieces[-1], raw + offset
-        if piece and value < piece[-1][1]:
-            before, last = piece[-1]
-            if _returns(points, index, last - offset):
-                found("register-dipped", "fell for a moment and came back; the fall is left out", time, time)
-                continue
-            if turn and _rolled(last - offset, raw, turn):
-                offset += turn
-                value += turn
-                found("register-rolled-over", "passed its last digit and started again from zero", before, time)
-            elif len(piece) > 1 and value >= piece[-2][1]:
-                found(
-                    "register-spiked", "jumped up for one reading and came back; the jump is left out", before, before
-                )
-                piece.pop()
-            else:
-                found(
-                    "register-fell", "counts lower than before: it was reset or replaced without a note", before, time
-                )
-                pieces.append([])
-        pieces[-1].append((time, value))
-    return pieces, findings
+def _findings(meter: Meter, breaks: Sequence[Break]) -> list[Finding]:
+    return [
+        Finding(_BREAKS[one.kind][0], f"{_named(meter)} {_BREAKS[one.kind][1]}.", meter.id, one.start, one.until)
+        for one in breaks
+    ]
 
 
 def total_between(community: Community, meter: Meter, known: MeterReadings, start: int, end: int) -> int | None:
@@ -171,7 +119,7 @@ def total_between(community: Community, meter: Meter, known: MeterReadings, star
             if start <= time and time + step <= end
         ]
         return sum(inside) if inside else None
-    pieces, _ = _rising_pieces(meter, _across_replacements(community, meter, known))
+    pieces, _ = rising_pieces(meter, across_replacements(community, meter, known))
     total, seen = 0, False
     for piece in pieces:
         times = [time for time, _ in piece]
@@ -180,24 +128,6 @@ def total_between(community: Community, meter: Meter, known: MeterReadings, star
             total += _at(piece, times, last)[0] - _at(piece, times, first)[0]
             seen = True
     return total if seen else None
-
-
-def _turn(meter: Meter) -> int:
-    return to_core(Decimal(10) ** meter.digits, meter.unit) if meter.digits else 0
-
-
-def _rolled(before: int, after: int, turn: int) -> bool:
-    # From the last quarter of the dial to its first quarter; anything else is no roll-over a meter can make.
-    return 4 * (before % turn) > 3 * turn and 4 * after < turn
-
-
-def _returns(points: Sequence[Point], fallen: int, level: int) -> bool:
-    for time, value in points[fallen + 1 :]:
-        if time - points[fallen][0] > RETURNS_WITHIN:
-            return False
-        if value >= level:
-            return True
-    return False
 
 
 def _from_pieces(

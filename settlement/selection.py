@@ -18,13 +18,15 @@ from core.community import Community, Meter
 from core.time import Month, from_microseconds, microseconds, rfc3339
 from settlement.model import MeterReadings, Readings
 from settlement.pellets import COUNT_WINDOW, heat_needed_from
-from settlement.readings import RETURNS_WITHIN
+from settlement.registers import RETURNS_WITHIN
 
 _CONFIGURATION = (
     "community", "timezone", "currency", "settlement_interval", "owner", "flats", "households", "meters",
     "replacements", "sharing", "tariffs", "heat", "pellets", "costs", "advances",
 )  # fmt: skip
 """Parts of the community that can change a statement."""
+_DECIDES_NOTHING = {"meters": {"__all__": {"max_kw"}}}
+"""Fields in them that cannot."""
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -67,7 +69,7 @@ def input_sha256(community: Community, month: Month, selected: Readings) -> str:
 
 def canonical(community: Community, month: Month, selected: Readings) -> Iterator[str]:
     """Yield the canonical form: one line of JSON, then one ``meter,time,value`` line per reading, sorted."""
-    tree = _stable(community.model_dump(by_alias=True, include=set(_CONFIGURATION)))
+    tree = _stable(community.model_dump(by_alias=True, include=set(_CONFIGURATION), exclude=_DECIDES_NOTHING))
     _, end = month.bounds(community.zone)
     late = rfc3339(end + COUNT_WINDOW)
     first_after = str(month.end_day)
