@@ -4,39 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from core.community import Community
-from core.communityfile import build
 from core.time import from_microseconds, microseconds, parse_time, rfc3339
 from settlement.model import MeterReadings
 from settlement.watch.doubts import Doubt, doubts
+from tests.support.watchtown import town
 
 MINUTE = 60_000_000
 START = microseconds(parse_time("2026-01-10T23:00:00Z"))  # local midnight
-
-
-def town(*swaps: dict[str, str], **meter: Any) -> Community:
-    described = {"id": "m", "measures": "electricity", "flat": "A", "unit": "kWh"} | meter
-    if described["measures"] not in ("electricity", "heat", "hot_water"):
-        del described["flat"]
-    return build(
-        {
-            "community": "c",
-            "name": "C",
-            "timezone": "Europe/Amsterdam",
-            "owner": "owner",
-            "flats": [{"id": "A"}],
-            "households": [],
-            "meters": [described],
-            "replacements": list(swaps),
-            "sharing": [{"from": "2026-01-01", "key": "proportional"}],
-            "tariffs": [{"from": "2026-01-01", "solar_eur_per_kwh": "0", "vat_percent": {"electricity": "0"}}],
-        },
-        "the case",
-    ).community
 
 
 def look(
