@@ -93,7 +93,7 @@ CREATE TABLE device_health (
     kind        text,                        -- of its profile; this and the next three are written at a collector's start
     silent_after interval,                   -- how long it may be silent
     feeds_settlement boolean NOT NULL DEFAULT false,
-    watched_since timestamptz,               -- first start of a collector that knew it
+    watched_since timestamptz,               -- start of the collector that began to watch it
     clock_said  timestamptz,                 -- the wrong time it gave, null once its clock is right again
     clock_wrong_since timestamptz,
     PRIMARY KEY (community, device)

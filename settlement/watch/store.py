@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from core.db.connection import Connection
 from core.time import from_microseconds, microseconds
 from settlement.model import MeterReadings
+from settlement.watch.health import Health
 from settlement.watch.serials import Serial
 from settlement.watch.standstill import HISTORY, Course, Past
 
@@ -163,6 +164,42 @@ def serials(connection: Connection, slug: str, since: datetime) -> list[Serial]:
         else:
             found.append(row)
     return found
+
+
+def health(connection: Connection, slug: str) -> list[Health]:
+    """Return what the collector knows of each device, with the newest serial number it gave."""
+    with connection.cursor(row_factory=class_row(Health)) as cursor:
+        return cursor.execute(
+            "SELECT d.device, d.kind, d.last_seen, d.last_try, d.last_error, d.errors, d.readings, d.silent_after,"
+            " d.feeds_settlement, d.watched_since, s.text AS serial FROM device_health d"
+            " LEFT JOIN LATERAL (SELECT text FROM measurement m WHERE (m.community, m.device) = (d.community, d.device)"
+            "  AND m.quantity = 'serial_number' ORDER BY m.time DESC LIMIT 1) s ON true"
+            " WHERE d.community = %s ORDER BY d.device",
+            (slug,),
+        ).fetchall()
+
+
+def silences(connection: Connection, slug: str) -> tuple[dict[str, datetime], datetime | None]:
+    """Return the silences people were told of that are not over, and when a silence of all was last over."""
+    rows = connection.execute(
+        "SELECT device, told_at FROM silence WHERE community = %s AND over_at IS NULL", (slug,)
+    ).fetchall()
+    row = connection.execute(
+        "SELECT max(over_at) FROM silence WHERE (community, device) = (%s, '')", (slug,)
+    ).fetchone()
+    return dict(rows), row[0] if row else None
+
+
+def tell_silence(connection: Connection, slug: str, device: str, now: datetime) -> None:
+    """Remember that people are told of a silence; '' for that of all devices."""
+    connection.execute("INSERT INTO silence (community, device, told_at) VALUES (%s, %s, %s)", (slug, device, now))
+
+
+def end_silence(connection: Connection, slug: str, device: str, now: datetime) -> None:
+    """Remember that a silence is over."""
+    connection.execute(
+        "UPDATE silence SET over_at = %s WHERE (community, device) = (%s, %s) AND over_at IS NULL", (now, slug, device)
+    )
 
 
 def wrong_clocks(connection: Connection, slug: str) -> list[tuple[str, datetime, datetime]]:

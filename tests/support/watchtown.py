@@ -27,13 +27,13 @@ owner: owner
 flats: [{{id: A01}}, {{id: A02}}, {{id: A03}}]
 households: []
 meters:
-  - {{id: pv, measures: solar_generation, unit: kWh}}
+  - {{id: pv, measures: solar_generation, unit: kWh{pv}}}
   - {{id: el-A01, measures: electricity, flat: A01, unit: kWh}}
   - {{id: el-A02, measures: electricity, flat: A02, unit: kWh}}
   - {{id: el-A03, measures: electricity, flat: A03, unit: kWh}}
   - {{id: silo, measures: pellet_stock, unit: kg}}
 {extra}devices:
-  - {{id: roof, profile: sunspec.inverter, link: "modbus-tcp://127.0.0.1:1/1", feeds: {{pv_energy: pv}}}}
+  - {{id: roof, {roof}, feeds: {{pv_energy: pv}}}}
   - {{id: p1-A01, profile: dsmr_reader.p1, link: "mqtt:flats/A01", feeds: {{electric_energy_import: el-A01}}}}
   - {{id: p1-A02, profile: dsmr_reader.p1, link: "mqtt:flats/A02", feeds: {{electric_energy_import: el-A02}}}}
   - {{id: p1-A03, profile: dsmr_reader.p1, link: "mqtt:flats/A03", feeds: {{electric_energy_import: el-A03}}}}
@@ -65,9 +65,18 @@ def town(*swaps: dict[str, str], **meter: Any) -> Community:
     ).community
 
 
+_ROOF = 'profile: sunspec.inverter, link: "modbus-tcp://127.0.0.1:1/1"'
+
+
+def parsed(slug: str = "de-ster", *, extra: str = "", roof: str = _ROOF, pv: str = "") -> Community:
+    """Return the community; ``roof`` describes its inverter, ``pv`` adds to the sun's meter, ``extra`` sections."""
+    return parse(_COMMUNITY.format(slug=slug, extra=extra, roof=roof, pv=pv)).community
+
+
 def make(connection: Connection, slug: str = "de-ster", *, extra: str = "") -> Community:
     """Apply the community; ``extra`` goes between meters and devices, like ``replacements: [...]``."""
-    config.apply(connection, parse(_COMMUNITY.format(slug=slug, extra=extra)), NOW - timedelta(days=40), "test")
+    file = parse(_COMMUNITY.format(slug=slug, extra=extra, roof=_ROOF, pv=""))
+    config.apply(connection, file, NOW - timedelta(days=40), "test")
     connection.commit()
     return config.load(connection, slug).community
 
