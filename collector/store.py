@@ -59,8 +59,8 @@ class Store:
                 )
                 self._write_measurements(connection, deliveries)
                 self._write_dead_letters(connection, deliveries)
-                self._write_health(connection, deliveries)
                 self._write_clocks(connection, deliveries)
+                self._write_health(connection, deliveries)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise BadInput(f"The database cannot hold this: {_first_line(error)}.") from error
         except psycopg.Error as error:
@@ -187,7 +187,7 @@ class Store:
                 "UPDATE device_health d SET clock_said = s.said, clock_wrong_since ="
                 " CASE WHEN s.said IS NOT NULL THEN coalesce(d.clock_wrong_since, s.at) END"
                 " FROM unnest(%s::text[], %s::timestamptz[], %s::timestamptz[]) s(device, at, said)"
-                " WHERE (d.community, d.device) = (%s, s.device) AND d.last_seen <= s.at"
+                " WHERE (d.community, d.device) = (%s, s.device) AND (d.last_seen <= s.at OR d.last_seen IS NULL)"
                 " AND (d.clock_said IS NOT NULL OR s.said IS NOT NULL)",
                 (list(said), [at for at, _ in said.values()], [clock for _, clock in said.values()], self._community),
             )
