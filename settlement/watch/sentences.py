@@ -37,7 +37,7 @@ SENTENCES: Final[dict[str, str]] = {
         " can carry. Look at the meter; if it can carry that, give it a 'max_kw'."
     ),
     "unit-slipped": (
-        "Meter {subject} changed by about a thousand: {before} {unit} became {after} {unit} at {since}. Look whether"
+        "Meter {subject} changed by about a thousand: {before} {unit} became {after} {unit} at {since}. Check whether"
         " its device speaks in another unit now, Wh for kWh or the other way round."
     ),
     "meter-replaced": (
@@ -45,20 +45,20 @@ SENTENCES: Final[dict[str, str]] = {
         " replaced. Write the last value of the old and the first of the new meter down as a replacement."
     ),
     "register-frozen": (
-        "Meter {subject} has said {before} {unit} ever since {since}, though it is read. Look whether it hangs, or"
+        "Meter {subject} has said {before} {unit} ever since {since}, though it is read. Check whether it hangs, or"
         " whether nothing is used there."
     ),
     "register-crawls": (
         "Meter {subject} counted {after} {unit} in the day before {until}, and {before} {unit} a day in the week before"
-        " that, while others went on. Look whether its device speaks in another unit now, kWh for Wh."
+        " that, while others went on. Check whether its device speaks in another unit now, kWh for Wh."
     ),
     "clock-wrong": (
-        "The clock of device {subject} is wrong since {since}: it said {said}. What it sends is not taken until its"
-        " clock is right."
+        "The clock of device {subject} has been wrong since {since}: it said {said}. What it sends is not taken until"
+        " its clock is right."
     ),
     "serial-changed": (
-        "Device {subject} has serial number {after} since {since}, and had {before}: the meter was swapped. Write the"
-        " last value of the old and the first of the new meter down as a replacement."
+        "Device {subject} has had serial number {after} since {since}, and {before} before: the meter was swapped."
+        " Write the last value of the old and the first of the new meter down as a replacement."
     ),
     "serial-duplicate": (
         "Devices {subject} and {other} both give serial number {serial}: one of them is read twice. Look at their"

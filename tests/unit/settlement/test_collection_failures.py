@@ -8,8 +8,10 @@ from decimal import Decimal
 import pytest
 
 from core.community import Community
-from core.time import from_microseconds, microseconds, parse_time, rfc3339
+from core.errors import BadInput
+from core.time import Month, from_microseconds, microseconds, parse_time, rfc3339
 from settlement.model import MeterReadings
+from settlement.selection import input_sha256
 from settlement.watch.doubts import Doubt, doubts
 from tests.support.watchtown import town
 
@@ -155,3 +157,13 @@ def test_a_level_of_pellets_may_fall_and_rise_but_not_slip() -> None:
     assert told(look(slipped.items(), silo)) == [("unit-slipped", 59, 60, False)]
     back = level | {float(m): str(Decimal(level[m]) / 1000) for m in range(60, 90)}
     assert told(look(back.items(), silo)) == [("unit-slipped", 60, 89, True)]
+
+
+def test_what_a_meter_can_carry_changes_no_statement() -> None:
+    month = Month(2026, 1)
+    assert input_sha256(town(), month, {}) == input_sha256(town(max_kw="55"), month, {})
+
+
+def test_water_has_no_power() -> None:
+    with pytest.raises(BadInput, match="has no power"):
+        town(measures="hot_water", unit="m3", max_kw="5")
