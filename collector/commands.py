@@ -14,10 +14,11 @@ from typing import Any, Final
 
 import paho.mqtt.client as mqtt
 
+from collector.catalogue import load, published
 from collector.decode import decode
 from collector.links import ModbusLink, MqttLink, parse_link
 from collector.plan import requests
-from collector.profile import Point, Profile, load, published
+from collector.profile import Point, Profile
 from collector.raw import Message, Raw, dump
 from collector.raw import load as load_raw
 from collector.sources.broker import KEEP_ALIVE_SECONDS, Broker

@@ -6,20 +6,20 @@ makes this fail; what cannot be read is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from collector.payload import at_pointer, decimal_of, document_of, instant_of, printable, scalar_text, shown, text_of
-from collector.profile import WORDS, Point, Profile
-from collector.quantities import EXACT, reported
-from collector.raw import Message, Raw
+from collector.payload import decimal_of, printable, shown
+from collector.profile import Identify, Origin, Point, Profile
+from collector.quantities import EXACT, divided, reported
+from collector.raw import Raw
 from collector.refusal import Code, NoValue
-from collector.registers import Memory, Number, bits_text, number
-from collector.sunspec import Place, choose, find_models, models
-from collector.sunspec import read_point as read_sunspec
+from collector.registers import Number, bits_text
+from collector.samples import Found, Sample, covered, samples
+from collector.silo import stock_kg
+from core.community import Silo
 from core.time import rfc3339
 from core.wire import QUANTITY_UNITS
 
@@ -30,7 +30,7 @@ _TOO_LARGE: Final = Decimal(10) ** 15
 
 @dataclass(frozen=True)
 class Value:
-    """What a point says: ``value`` in ``unit`` as the device counts, or ``text`` for a state."""
+    """What a point says: ``value`` in ``unit`` as the device counts, or ``text`` for a state or a name."""
 
     quantity: str
     point: str
@@ -65,17 +65,10 @@ class Refused:
 
 
 class Decoded(NamedTuple):
-    """Every point of a profile that is not internal, either here or there."""
+    """Every point that is not internal and that the raw data says something about, either here or there."""
 
     values: tuple[Value, ...]
     refused: tuple[Refused, ...]
-
-
-class _Sample(NamedTuple):
-    """One moment of a device: how to read a point of it, and when it was."""
-
-    read: Callable[[Point], Number | str]
-    time: datetime
 
 
 def decode(raw: Raw, profile: Profile) -> Decoded:
@@ -84,7 +77,7 @@ def decode(raw: Raw, profile: Profile) -> Decoded:
     Parameters
     ----------
     raw
-        One poll, or one or more messages.
+        One poll, or one or more messages; for a level sensor with the shape of its silo.
     profile
         What the device is.
 
@@ -95,167 +88,151 @@ def decode(raw: Raw, profile: Profile) -> Decoded:
     """
     values: list[Value] = []
     refused: list[Refused] = []
-    for sample in _samples(raw, profile):
-        for point in profile.points:
-            if point.internal:
-                continue
+    for sample in samples(raw, profile):
+        stranger = _stranger(profile, sample)
+        for point in covered(sample, profile):
             try:
-                if isinstance(sample, NoValue):
-                    raise sample
-                values.append(_value(profile, point, sample))
+                if stranger is not None:
+                    raise stranger
+                values.append(_value(profile, point, sample, raw.silo))
             except NoValue as why:
                 refused.append(Refused(point.quantity, point.id, why.code, why.reason))
     return Decoded(tuple(values), tuple(refused))
 
 
-def _samples(raw: Raw, profile: Profile) -> Iterator[_Sample | NoValue]:
-    transport = profile.link.transport
-    if transport == "mqtt":
-        for message in raw.messages:
-            try:
-                yield _message_sample(message, profile)
-            except NoValue as why:
-                yield why
-        if not raw.messages:
-            yield NoValue("missing", "there is no message")
-        return
-    if raw.at is None:
-        yield NoValue("time", "the data does not say when it was read")
-    elif transport == "modbus-tcp":
-        yield _Sample(_register_reader(Memory(raw.registers), profile), raw.at)
-    else:
+def _stranger(profile: Profile, sample: Sample) -> NoValue | None:
+    """Say why this is not the device the profile is for, or None."""
+    for mark in profile.identify:
         try:
-            contents = [document_of(text_of(document.body)) for document in raw.documents]
+            found = sample.read(mark)
         except NoValue as why:
-            yield why
-        else:
-            yield _Sample(_document_reader(contents), raw.at)
+            return why
+        text = found if isinstance(found, str) else format(found.value, "f")
+        if not (_equals(found, mark) or any(text.startswith(begin) for begin in mark.starts_with)):
+            wanted = " or ".join((*mark.equals, *(f"{begin}..." for begin in mark.starts_with)))
+            return NoValue("identity", f"this is another device: {_place(mark)} says {shown(text)}, expected {wanted}")
+    return None
 
 
-def _message_sample(message: Message, profile: Profile) -> _Sample:
-    rule = profile.messages
-    text = text_of(message.payload)
-    if rule is not None and rule.time is not None:
-        document = document_of(text)
-        time = instant_of(scalar_text(at_pointer(document, rule.time), None), rule.time_format)
-        return _Sample(_document_reader([document]), time)
-    if message.retained:
-        raise NoValue("stale", "a retained message without a time of its own: nobody knows how old it is")
-    if message.duplicate:
-        raise NoValue("stale", "a repeated message without a time of its own")
-    if message.at is None:
-        raise NoValue("time", "the message has no time, and when it arrived is not known")
-    if any(point.scalar for point in profile.points):
-        return _Sample(lambda point: _from_text(point, text.strip()), message.at)
-    return _Sample(_document_reader([document_of(text)]), message.at)
+def _equals(found: Found, mark: Identify) -> bool:
+    if isinstance(found, str):
+        return found in mark.equals
+    return any(_is_code(found, code) for code in mark.equals)
 
 
-def _document_reader(documents: list[Any]) -> Callable[[Point], Number | str]:
-    def read(point: Point) -> Number | str:
-        why = NoValue("missing", f"the field {point.path} is missing")
-        for document in documents:
-            try:
-                found = _from_text(point, scalar_text(at_pointer(document, point.path or "/"), point.item))
-                if point.scale_from is None or isinstance(found, str):
-                    return found
-                factor = decimal_of(scalar_text(at_pointer(document, point.scale_from), None))
-                return found._replace(value=EXACT.multiply(found.value, factor))
-            except NoValue as error:
-                why = error
-        raise why
-
-    return read
+def _place(place: Origin) -> str:
+    if place.at is not None:
+        return f"register {place.at}"
+    return place.path or place.obis or "the device"
 
 
-def _from_text(point: Point, text: str) -> Number | str:
-    if text in point.invalid:
-        raise NoValue("no_value", f"{shown(text)} is the device's sign for no value")
-    if not text:
-        raise NoValue("no_value", "the payload is empty")
-    if point.kind == "enum":
-        return text
-    return Number(decimal_of(text), 0, None)
+def _value(profile: Profile, point: Point, sample: Sample, silo: Silo | None) -> Value:
+    found = _derived(profile, point, sample, silo) if point.parts else _scaled(point, _found(point, sample))
+    if point.kind in ("enum", "text"):
+        text = _text(found)
+        named = point.states.get(text, f"code {printable(text)}") if point.kind == "enum" else printable(text)
+        return Value(point.quantity, point.id, None, named, "", sample.time)
+    number = _number(found)
+    value = abs(number.value) if point.absolute else number.value
+    if point.zero_is_missing and not value:
+        raise NoValue("no_value", "zero, which this device shows when it has no value")
+    _refuse_impossible(point, value)
+    return Value(point.quantity, point.id, value, None, point.unit, number.time or sample.time, number.resolution)
 
 
-def _register_reader(memory: Memory, profile: Profile) -> Callable[[Point], Number | str]:
-    places: dict[int, Place] | NoValue = {}
-    if profile.sunspec is not None:
-        try:
-            places = find_models(memory, profile.sunspec.bases)
-        except NoValue as why:
-            places = why
-
-    def read(point: Point) -> Number | str:
-        if point.sunspec:
-            if isinstance(places, NoValue):
-                raise places
-            found = read_sunspec(memory, places, point.sunspec)
-            model, name = choose(places, point.sunspec)
-            _refuse_codes(point, found, models()[model].points[name].type)
-        else:
-            found = _from_registers(memory, profile, point)
-        return str(found.value) if point.kind == "enum" else found
-
-    return read
-
-
-def _from_registers(memory: Memory, profile: Profile, point: Point) -> Number:
-    kind, function = point.type or "", profile.block(point.block).function
-    words = memory.words(function, point.at or 0, WORDS[kind])
-    found = number(words, kind, word_order=profile.link.word_order, byte_order=profile.link.byte_order)
-    if point.status is not None:
-        status = memory.words(function, point.status.at, 1)[0]
-        if status not in point.status.good:
-            raise NoValue("status", f"the device marks this value as bad (status {status})")
-    _refuse_codes(point, found, kind)
+def _found(point: Point, sample: Sample) -> Found:
+    """Read a point and refuse the codes that mean "no value"."""
+    found = sample.read(point)
+    for code in point.invalid:
+        if isinstance(found, str):
+            if found == code:
+                raise NoValue("no_value", f"{shown(found)} is the device's sign for no value")
+        elif _is_code(found, code):
+            raise NoValue(
+                "no_value",
+                f"not implemented value {bits_text(found)}"
+                if code.startswith("0x")
+                else f"{code} is the device's sign for no value",
+            )
     return found
 
 
-def _refuse_codes(point: Point, found: Number, kind: str) -> None:
-    for code in point.invalid:
-        if code.startswith("0x"):
-            if found.bits == int(code, 16):
-                raise NoValue("no_value", f"not implemented value {bits_text(found, WORDS.get(kind, 1))}")
-        elif found.value == decimal_of(code):
-            raise NoValue("no_value", f"{code} is the device's sign for no value")
+def _is_code(found: Number, code: str) -> bool:
+    if code.startswith("0x"):
+        return found.words > 0 and found.bits == int(code, 16)
+    try:
+        return found.value == decimal_of(code)
+    except NoValue:
+        return False
 
 
-def _value(profile: Profile, point: Point, sample: _Sample) -> Value:
-    if point.sum or point.difference:
-        found: Number | str = _derived(profile, point, sample)
-    else:
-        found = _scaled(point, sample.read(point))
-    if isinstance(found, str):
-        text = point.states.get(found, f"code {printable(found)}")
-        return Value(point.quantity, point.id, None, text, "", sample.time)
-    if point.zero_is_missing and not found.value:
-        raise NoValue("no_value", "zero, which this device shows when it has no value")
-    _refuse_impossible(point, found.value)
-    return Value(point.quantity, point.id, found.value, None, point.unit, sample.time, found.resolution)
+def _text(found: Found) -> str:
+    return found if isinstance(found, str) else format(found.value, "f")
 
 
-def _derived(profile: Profile, point: Point, sample: _Sample) -> Number:
-    """Add or subtract; one part without a value leaves the whole without one."""
-    total, resolution = Decimal(0), None
-    for index, name in enumerate(point.sum or point.difference):
-        part = profile.point(name)
-        found = _scaled(part, sample.read(part))
-        if isinstance(found, str):
-            raise NoValue("unreadable", f"{name} is not a number")
-        subtract = index > 0 and bool(point.difference)
-        total = EXACT.subtract(total, found.value) if subtract else EXACT.add(total, found.value)
-        resolution = max(resolution or found.resolution, found.resolution) if found.resolution else resolution
-    return Number(total, 0, resolution)
+def _number(found: Found) -> Number:
+    return Number(decimal_of(found)) if isinstance(found, str) else found
 
 
-def _scaled(point: Point, found: Number | str) -> Number | str:
-    if isinstance(found, str) or point.scale == 1:
+def _derived(profile: Profile, point: Point, sample: Sample, silo: Silo | None) -> Found:
+    """Work out a point that is made of others; one part without a value leaves the whole without one."""
+    if point.select is not None:
+        return _chosen(profile, point, sample)
+    if point.first_valid:
+        return _first_valid(profile, point, sample)
+    parts = [_part(profile, name, sample) for name in point.parts]
+    if point.silo is not None:
+        if silo is None:
+            raise NoValue("missing", "the shape of the silo is not known; give the device its 'silo'")
+        return Number(stock_kg(reported(_number(parts[0]).value, profile.point(point.silo).unit), silo))
+    numbers = [_number(part) for part in parts]
+    total = Decimal(0)
+    for index, number in enumerate(numbers):
+        subtract = point.negate is not None or (index > 0 and bool(point.difference))
+        total = EXACT.subtract(total, number.value) if subtract else EXACT.add(total, number.value)
+    resolutions = [number.resolution for number in numbers if number.resolution is not None]
+    return Number(total, resolution=max(resolutions, default=None))
+
+
+def _part(profile: Profile, name: str, sample: Sample) -> Found:
+    part = profile.point(name)
+    found = _scaled(part, _found(part, sample))
+    if part.zero_is_missing and not isinstance(found, str) and not found.value:
+        raise NoValue("no_value", f"{name} is zero, which this device shows when it has no value")
+    return found
+
+
+def _chosen(profile: Profile, point: Point, sample: Sample) -> Found:
+    if point.select is None:
+        raise NoValue("missing", "nothing to choose from")
+    key = _text(_part(profile, point.select.by, sample))
+    name = point.select.cases.get(key)
+    if name is None:
+        raise NoValue("missing", f"{point.select.by} is {shown(key)}, for which the profile names no value")
+    return _part(profile, name, sample)
+
+
+def _first_valid(profile: Profile, point: Point, sample: Sample) -> Found:
+    why = NoValue("missing", "none of its sources is there")
+    for name in point.first_valid:
+        try:
+            return _part(profile, name, sample)
+        except NoValue as error:
+            why = error
+    raise why
+
+
+def _scaled(point: Point, found: Found) -> Found:
+    if point.kind in ("enum", "text") or (point.scale == 1 and point.divide is None):
         return found
-    resolution = found.resolution
-    return Number(
-        EXACT.multiply(found.value, point.scale),
-        found.bits,
-        None if resolution is None else EXACT.multiply(resolution, abs(point.scale)),
+    number = _number(found)
+    resolution = number.resolution
+    if point.divide is not None:
+        number = number._replace(value=divided(number.value, point.divide))
+        resolution = None if resolution is None else divided(resolution, point.divide)
+    value = EXACT.multiply(number.value, point.scale)
+    return number._replace(
+        value=value, resolution=None if resolution is None else EXACT.multiply(resolution, abs(point.scale))
     )
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from decimal import Decimal, localcontext
 from typing import Final
 
+from collector.catalogue import load
 from collector.links import ModbusLink, MqttLink, parse_link
-from collector.profile import Point, Profile, load
+from collector.profile import Point, Profile
 from collector.quantities import EXACT
 from core.community import Community, Device, Meter
 from core.errors import BadInput

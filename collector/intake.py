@@ -7,21 +7,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from collector import metrics
+from collector.catalogue import load
 from collector.decode import Decoded, Refused, Value, decode
 from collector.delivery import DeadLetter, Delivery, Health, Measurement
 from collector.feeds import feeds_of, meter_value
-from collector.profile import Profile, load
+from collector.payload import at_pointer, document_of, scalar_text, text_of
+from collector.profile import Availability, Profile
 from collector.quantities import reported
 from collector.raw import Message, Raw
-from collector.refusal import UNREADABLE
+from collector.refusal import UNREADABLE, NoValue
+from collector.samples import dedupe_key
 from core.community import Community, Device, Meter
-from core.wire import Reading, native_readings
+from core.wire import TEXTS, Reading, native_readings
 
 GAUGE_EVERY: Final = timedelta(seconds=60)
 """A measurement is kept this often at most; a change of state always."""
 AHEAD: Final = timedelta(minutes=15)
 """A clock that is further in the future than this is wrong."""
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_KEYS_KEPT: Final = 1000
 _QUARTER: Final = timedelta(minutes=15)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -50,10 +54,16 @@ class Intake:
         self._feeds: dict[str, Meter] = feeds_of(device, self.profile, community)
         self._kept: dict[str, tuple[datetime, str | None]] = {}
         self._slots: dict[str, tuple[int, int]] = {}
+        self._keys: dict[tuple[str, ...], None] = {}
 
     def from_message(self, message: Message, now: datetime) -> Delivery:
-        """Decode a message; what cannot be read becomes a dead letter."""
-        decoded = decode(Raw(now, messages=(message,)), self.profile)
+        """Decode a message; what cannot be read becomes a dead letter, what came before is nothing new."""
+        rule = self.profile.messages
+        if rule is not None and rule.availability is not None and message.topic.endswith(rule.availability.topic):
+            return self._presence(rule.availability, message, now)
+        if self._repeated(message):
+            return Delivery(now, self.device.id)
+        decoded = decode(Raw(now, messages=(message,), silo=self.device.silo), self.profile)
         delivery, faults = self._delivery(decoded, now, thin=self.profile.timeless)
         if not faults:
             return delivery
@@ -63,6 +73,30 @@ class Intake:
     def from_poll(self, raw: Raw, now: datetime) -> Delivery:
         """Decode a poll."""
         return self._delivery(decode(raw, self.profile), now, thin=True)[0]
+
+    def _presence(self, rule: Availability, message: Message, now: datetime) -> Delivery:
+        """Note what a device's gateway says about its being there; also an old word is the latest."""
+        try:
+            text = text_of(message.payload).strip()
+            said = text if rule.path is None else scalar_text(at_pointer(document_of(text), rule.path))
+        except NoValue:
+            return Delivery(now, self.device.id)
+        if said not in rule.offline:
+            return Delivery(now, self.device.id)
+        return self.silent("it has told the broker that it is offline", now)
+
+    def _repeated(self, message: Message) -> bool:
+        """Whether a message with the same key came before; keeps the newest keys only."""
+        key = dedupe_key(message, self.profile)
+        if key is None:
+            return False
+        if key in self._keys:
+            metrics.REFUSALS.labels("repeated").inc()
+            return True
+        self._keys[key] = None
+        if len(self._keys) > _KEYS_KEPT:
+            del self._keys[next(iter(self._keys))]
+        return False
 
     def silent(self, reason: str, now: datetime) -> Delivery:
         """Note that the device did not answer."""
@@ -75,14 +109,17 @@ class Intake:
     def _delivery(self, decoded: Decoded, now: datetime, *, thin: bool) -> tuple[Delivery, list[str]]:
         readings: list[Reading] = []
         measurements: list[Measurement] = []
+        clock: datetime | None = None
         faults = [refusal.reason for refusal in self._spoiling(decoded)]
-        for refusal in decoded.refused:
+        told = [item for item in decoded.refused if item.code != "unchanged"]
+        for refusal in told:
             metrics.REFUSALS.labels(refusal.code).inc()
         for value in decoded.values:
             wrong = time_fault(value.time, now)
             if wrong is not None:
                 metrics.REFUSALS.labels("time").inc()
                 faults.append(wrong)
+                clock = value.time
             elif value.point in self._feeds and value.value is not None:
                 if not thin or self._due(value):
                     meter = self._feeds[value.point]
@@ -90,10 +127,11 @@ class Intake:
             elif self._worth_keeping(value):
                 measurements.append(self._measurement(value))
         faults = list(dict.fromkeys(faults))
-        troubles = faults or [item.reason for item in decoded.refused if item.point in self._feeds]
-        note = Health(self.device.id, heard=bool(decoded.values), error="; ".join(dict.fromkeys(troubles)) or None)
+        troubles = faults or [item.reason for item in told if item.point in self._feeds]
+        heard = bool(decoded.values) or not told
+        note = Health(self.device.id, heard=heard, error="; ".join(dict.fromkeys(troubles)) or None, clock=clock)
         # What the broker kept or repeats says nothing about the device, neither good nor bad.
-        stale = not decoded.values and all(item.code == "stale" for item in decoded.refused)
+        stale = not decoded.values and bool(told) and all(item.code == "stale" for item in told)
         health = () if stale else (note,)
         return Delivery(now, self.device.id, tuple(readings), tuple(measurements), health=health), faults
 
@@ -115,6 +153,8 @@ class Intake:
     def _worth_keeping(self, value: Value) -> bool:
         last = self._kept.get(value.point)
         same_state = last is not None and last[1] == value.text
+        if same_state and value.quantity in TEXTS:
+            return False  # a serial number is kept when it is first seen, and when it is another one
         if last is not None and same_state and timedelta(0) <= value.time - last[0] < GAUGE_EVERY:
             return False
         self._kept[value.point] = (value.time, value.text)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from collector.refusal import NoValue
 from core.time import parse_time
@@ -14,6 +16,8 @@ from core.time import parse_time
 _NUMBER: Final = re.compile(r"[+-]?\d{1,30}(\.\d{1,60})?([eE][+-]?\d{1,2})?")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SHOWN: Final = 40  # characters of a foreign text in a message
+XML_TEXT: Final = "#text"
+"""Key of an element's own text in a tree made of XML."""
 
 
 def text_of(content: bytes) -> str:
@@ -75,20 +79,24 @@ def at_pointer(document: Any, pointer: str) -> Any:
     return here
 
 
-def scalar_text(value: Any, item: int | None) -> str:
+def scalar_text(value: Any, item: int | None = None, accept: Collection[str] = ("number", "text")) -> str:
     """Return a value as text: a number or a text; of an array the item the profile names.
 
     Raises
     ------
     NoValue
-        If it is anything else.
+        If it is anything else, or a kind that the profile does not accept.
     """
     if isinstance(value, list) and item is not None:
         if item >= len(value):
             raise NoValue("missing", f"the list has no item {item}")
         value = value[item]
+    if isinstance(value, dict):
+        value = value.get(XML_TEXT, value)
     if not isinstance(value, str):
         raise NoValue("unreadable", f"expected a number, got {_kind(value)}")
+    if ("number" if isinstance(value, _Literal) else "text") not in accept:
+        raise NoValue("unreadable", f"expected a {' or a '.join(accept)}, got {shown(value)}")
     return value.strip()
 
 
@@ -105,14 +113,25 @@ def decimal_of(text: str) -> Decimal:
     return Decimal(text)
 
 
-def instant_of(text: str, form: str) -> datetime:
-    """Read the time a payload names: RFC 3339, or seconds or milliseconds since 1970.
+def instant_of(text: str, form: str, zone: str | None = None) -> datetime:
+    """Read the time a payload names.
+
+    Parameters
+    ----------
+    text
+        As it stands in the payload.
+    form
+        ``rfc3339``; ``unix_s`` or ``unix_ms``, since 1970; ``local`` (2026-01-31T12:00:00) or ``yymmddhhmmss``.
+    zone
+        Of the last two.
 
     Raises
     ------
     NoValue
-        If it is none.
+        If it is no time, or an hour that the autumn repeats, so that nobody can tell which of the two it was.
     """
+    if form in ("local", "yymmddhhmmss"):
+        return _local_instant(text, form, ZoneInfo(zone or "UTC"))
     if form == "rfc3339":
         try:
             return parse_time(text)
@@ -123,6 +142,18 @@ def instant_of(text: str, form: str) -> datetime:
         return _EPOCH + timedelta(microseconds=int(decimal_of(text) * factor))
     except (NoValue, OverflowError):
         raise NoValue("time", f"{shown(text)} is not a time in seconds since 1970") from None
+
+
+def _local_instant(text: str, form: str, zone: ZoneInfo) -> datetime:
+    pattern = "%y%m%d%H%M%S" if form == "yymmddhhmmss" else "%Y-%m-%dT%H:%M:%S"
+    try:
+        naive = datetime.strptime(text.replace(" ", "T"), pattern)  # noqa: DTZ007 - the zone follows
+        first, second = (naive.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    except (ValueError, OverflowError):
+        raise NoValue("time", f"{shown(text)} is not a local time") from None
+    if first != second:
+        raise NoValue("time", f"the local time {shown(text)} happens twice or never, because clocks change")
+    return first
 
 
 def shown(text: str) -> str:

@@ -5,7 +5,8 @@
     {"documents": [{"path": "/api/v1/data", "body": "..."}], "at": "..."}
     {"frames": ["68F7F768..."], "at": "..."}
 
-A recording may also hold ``about`` (where it comes from) and ``expect`` (what it should decode to).
+A recording may also hold ``about`` (where it comes from), ``silo`` (the shape of the silo a level sensor looks into, as
+in the community file) and ``expect`` (what it should decode to).
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import ValidationError
+
+from core.community import Silo
 from core.errors import BadInput
 from core.time import parse_time, rfc3339
 
-_KNOWN: Final = frozenset({"registers", "messages", "documents", "frames", "at", "about", "expect"})
+_KNOWN: Final = frozenset({"registers", "messages", "documents", "frames", "at", "about", "silo", "expect"})
 _WORD: Final = 0xFFFF
 _FUNCTIONS: Final = frozenset({1, 2, 3, 4})
 
@@ -57,13 +61,17 @@ class Document:
 
 @dataclass(frozen=True)
 class Raw:
-    """All that belongs together: one poll, or one message; ``at`` is when it was read."""
+    """All that belongs together: one poll, or one message; ``at`` is when it was read.
+
+    ``silo`` is no data of the device but what a distance means where it hangs.
+    """
 
     at: datetime | None = None
     registers: tuple[Registers, ...] = ()
     messages: tuple[Message, ...] = ()
     documents: tuple[Document, ...] = ()
     frames: tuple[bytes, ...] = ()
+    silo: Silo | None = None
 
 
 def load(path: Path) -> Raw:
@@ -107,6 +115,7 @@ def parse(text: str, source: str) -> Raw:
         tuple(reader.message(item, f"messages[{i}]", at) for i, item in enumerate(reader.items(tree, "messages"))),
         tuple(reader.document(item, f"documents[{i}]") for i, item in enumerate(reader.items(tree, "documents"))),
         tuple(reader.frame(item, f"frames[{i}]") for i, item in enumerate(reader.items(tree, "frames"))),
+        reader.silo(tree.get("silo")),
     )
     if not (raw.registers or raw.messages or raw.documents or raw.frames):
         raise BadInput(f"{source}: there is nothing to decode; add 'registers', 'messages', 'documents' or 'frames'.")
@@ -214,6 +223,13 @@ class _Reader:
             return self.frame(item[f"{name}_hex"], f"{place}.{name}_hex")
         text: str = self.field(item, place, name, str)
         return text.encode(errors="surrogatepass")
+
+    def silo(self, item: Any) -> Silo | None:
+        try:
+            return None if item is None else Silo.model_validate(item)
+        except ValidationError as error:
+            where = ".".join(map(str, ("silo", *error.errors()[0]["loc"])))
+            raise self.wrong(where, "this is not the shape of a silo as the community file has it") from None
 
     def frame(self, item: Any, place: str) -> bytes:
         try:

@@ -12,9 +12,11 @@ Code = Literal[
     "status",  # the device marks the value as bad
     "time",  # no usable time
     "stale",  # retained or repeated, without a time of its own
+    "unchanged",  # left out of a message that only tells what has changed
+    "identity",  # this is not the device the profile is for
 ]
 
-UNREADABLE: Final = frozenset({"unreadable", "range", "time", "missing"})
+UNREADABLE: Final = frozenset({"unreadable", "range", "time", "missing", "identity"})
 """Reasons that say a message is not as described, so that it is kept for a person to look at."""
 
 

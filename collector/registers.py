@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -22,21 +23,27 @@ WORDS: Final[dict[str, int]] = {
 
 
 class Number(NamedTuple):
-    """A number from registers.
+    """A number as a device gave it.
 
     Attributes
     ----------
     value
         Exact, also of a binary float.
+    words
+        Registers it was read from; 0 if it came otherwise.
     bits
-        The pattern it was read from, for comparison with "no value" codes.
+        The pattern in them, for comparison with "no value" codes.
     resolution
         Distance to the next number the type can carry, for floats; else None.
+    time
+        When it was measured, if that differs from the sample it came in.
     """
 
     value: Decimal
-    bits: int
-    resolution: Decimal | None
+    words: int = 0
+    bits: int = 0
+    resolution: Decimal | None = None
+    time: datetime | None = None
 
 
 class Memory:
@@ -94,11 +101,26 @@ def number(words: tuple[int, ...], kind: str, *, word_order: str = "big", byte_o
         if not math.isfinite(value):
             raise NoValue("no_value", "not a number (NaN)" if math.isnan(value) else "not a finite number")
         exponent = max(math.frexp(value)[1] - digits, smallest) if value else smallest
-        return Number(Decimal(value), bits, Decimal(math.ldexp(1.0, exponent)))
+        return Number(Decimal(value), len(words), bits, Decimal(math.ldexp(1.0, exponent)))
     signed = kind in _SIGNED
-    return Number(Decimal(int.from_bytes(content, "big", signed=signed)), bits, None)
+    return Number(Decimal(int.from_bytes(content, "big", signed=signed)), len(words), bits)
 
 
-def bits_text(found: Number, words: int) -> str:
+def text(words: tuple[int, ...], *, byte_order: str = "big") -> str:
+    """Read a text: two characters a register, filled up with NULs or blanks.
+
+    Raises
+    ------
+    NoValue
+        If nothing is written there.
+    """
+    content = b"".join(struct.pack(">H" if byte_order == "big" else "<H", word) for word in words)
+    found = content.split(b"\0", 1)[0].decode("latin-1").strip()
+    if not found or set(content) == {0xFF}:
+        raise NoValue("no_value", "the text is empty")
+    return found
+
+
+def bits_text(found: Number) -> str:
     """Print the pattern of a number, like 0xFFFFFFFF."""
-    return f"0x{found.bits:0{4 * words}X}"
+    return f"0x{found.bits:0{4 * found.words}X}"

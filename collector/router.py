@@ -35,8 +35,12 @@ class Router:
         for intake in intakes:
             link = parse_link(intake.device.link)
             rule = intake.profile.messages
-            if isinstance(link, MqttLink) and rule is not None:
-                self._by_topic[link.topic(rule.topic)].append(intake)
+            if not isinstance(link, MqttLink):
+                continue
+            for suffix in intake.profile.topics:
+                self._by_topic[link.topic(suffix)].append(intake)
+            if rule is not None and rule.availability is not None:
+                self._by_topic[link.topic(rule.availability.topic)].append(intake)
 
     @property
     def filters(self) -> tuple[str, ...]:

@@ -152,5 +152,5 @@ def _raw(memory: Memory, place: Place, model: int, name: str) -> Number:
     found = number(memory.words(FUNCTION, place.at + point.at, words), point.type)
     if found.bits == _NOT_IMPLEMENTED.get(point.type):
         what = f"scale factor {name} has the " if point.type == "sunssf" else ""
-        raise NoValue("no_value", f"{what}not implemented value {bits_text(found, words)}")
+        raise NoValue("no_value", f"{what}not implemented value {bits_text(found)}")
     return found

@@ -118,6 +118,28 @@ class Edit(_Part):
     photo: str | None = None
 
 
+class SiloSection(_Part):
+    """A slice of a silo, from the bottom up; between its two areas it widens evenly, as a room with sloped floors does.
+
+    ``height_mm`` [mm], ``bottom_m2`` and ``top_m2`` [m2].
+    """
+
+    height_mm: Positive
+    bottom_m2: Amount
+    top_m2: Positive
+
+
+class Silo(_Part):
+    """What turns the distance a sensor sees into kilograms: its height above the deepest point, and the silo's shape.
+
+    ``sensor_mm`` [mm], ``kg_per_m3`` [kg/m3 of loose pellets].
+    """
+
+    sensor_mm: Positive
+    sections: tuple[SiloSection, ...] = Field(min_length=1)
+    kg_per_m3: Positive = Decimal(650)
+
+
 class Device(_Part):
     """Something that is read; ``feeds`` maps a quantity or a point of the profile to a meter."""
 
@@ -126,6 +148,7 @@ class Device(_Part):
     link: str
     every: Duration = timedelta(seconds=60)
     feeds: dict[str, Slug] = {}
+    silo: Silo | None = None
 
 
 class Sharing(_Part):

@@ -91,6 +91,8 @@ def _meters(community: Community) -> Iterator[Fault]:
         if meter.unit not in _FITTING_UNITS[meter.measures]:
             fitting = ", ".join(sorted(_FITTING_UNITS[meter.measures]))
             yield (*where, "unit"), f"{meter.measures} cannot be in {meter.unit}; use one of {fitting}"
+        if meter.max_kw is not None and meter.unit not in ENERGY_UNITS:
+            yield (*where, "max_kw"), f"a meter in {meter.unit} has no power; leave 'max_kw' out"
         if meter.flat is not None and meter.flat not in flats:
             yield (*where, "flat"), f"there is no flat '{meter.flat}'; add it to flats or correct the name"
         if meter.common and (meter.flat is not None or meter.measures != "electricity"):

@@ -32,8 +32,16 @@ QUANTITY_UNITS: Final[dict[str, str]] = {
     "distance": "mm",
     "operating_time": "h",
     "starts": "1",
+    "frequency": "Hz",
+    "voltage": "V",
+    "current": "A",
+    "volume_flow": "m3/h",
+    "modulation": "%",
+    "fuel_level": "%",
     "state": "",
     "fault": "",
+    "serial_number": "",
+    "model": "",
 }
 """Every quantity there is, with the unit it is reported in."""
 
@@ -49,6 +57,9 @@ COUNTERS: Final = frozenset(
     }
 )
 """Quantities that count up."""
+
+TEXTS: Final = frozenset({"serial_number", "model"})
+"""Quantities that are a text."""
 
 _NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,12})?")
 _NATIVE = re.compile(r"wijkenergie/([^/+#]+)/([^/+#]+)")

@@ -184,7 +184,11 @@ def span_of(connection: Connection, community: str) -> tuple[datetime, datetime]
 def save_series(
     connection: Connection, community: str, meter: Meter, series: Series, bounds: Sequence[int], now: datetime
 ) -> int:
-    """Keep a meter's intervals; only those that differ from what is stored are written, with ``known_at`` = now."""
+    """Keep a meter's intervals; only those that differ from what is stored are written, with ``known_at`` = now.
+
+    What a changed one said before stays in ``quarter_past``. One that was known and is missing now, because a reading
+    was set aside or came to say something else, says so; one that never was known has no row.
+    """
     rows = (
         (community, meter.id, from_microseconds(start), energy, quality, method)
         for start, energy, quality, method in zip(bounds, series.energy, series.quality, series.method, strict=False)
@@ -199,15 +203,24 @@ def save_series(
         with cursor.copy("COPY derived FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
-        return cursor.execute(
-            "INSERT INTO quarter (community, meter, start, energy, quality, method, known_at)"
-            " SELECT d.*, %s FROM derived d ON CONFLICT (community, meter, start) DO UPDATE"
-            " SET (energy, quality, method, known_at)"
-            " = (EXCLUDED.energy, EXCLUDED.quality, EXCLUDED.method, EXCLUDED.known_at)"
-            " WHERE (quarter.energy, quarter.quality, quarter.method)"
-            " IS DISTINCT FROM (EXCLUDED.energy, EXCLUDED.quality, EXCLUDED.method)",
-            (now,),
+        lost = cursor.execute(
+            "UPDATE quarter q SET (energy, quality, method, known_at) = (NULL, 'missing', NULL, %s)"
+            " WHERE (community, meter) = (%s, %s) AND start >= %s AND start < %s AND quality <> 'missing'"
+            " AND NOT EXISTS (SELECT FROM derived d WHERE d.start = q.start)",
+            (now, community, meter.id, from_microseconds(bounds[0]), from_microseconds(bounds[-1])),
         ).rowcount
+        return (
+            lost
+            + cursor.execute(
+                "INSERT INTO quarter (community, meter, start, energy, quality, method, known_at)"
+                " SELECT d.*, %s FROM derived d ON CONFLICT (community, meter, start) DO UPDATE"
+                " SET (energy, quality, method, known_at)"
+                " = (EXCLUDED.energy, EXCLUDED.quality, EXCLUDED.method, EXCLUDED.known_at)"
+                " WHERE (quarter.energy, quarter.quality, quarter.method)"
+                " IS DISTINCT FROM (EXCLUDED.energy, EXCLUDED.quality, EXCLUDED.method)",
+                (now,),
+            ).rowcount
+        )
 
 
 def save_shares(connection: Connection, community: str, sun: Sun, until: int) -> None:

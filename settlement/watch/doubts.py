@@ -220,7 +220,7 @@ def _thousandfold(before: int, after: int) -> bool:
 
 def _a_thousand_times_faster(step: _Step, pieces: Sequence[Sequence[Point]]) -> bool:
     """Whether a run of jumps goes on at about a thousand times the pace of the day before it."""
-    if step.until - step.since < _LONG_ENOUGH:
+    if step.until - step.odd < _LONG_ENOUGH:
         return False
     piece = next(piece for piece in pieces if piece[0][0] <= step.since and step.until <= piece[-1][0])
     values = dict(piece)

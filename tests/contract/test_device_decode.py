@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from collector.catalogue import FOLDER, load, published
 from collector.commands import decode_file, list_profiles
-from collector.profile import FOLDER, Profile, load, published
+from collector.profile import Profile
 from core.errors import BadInput
 
 FIXTURES = sorted((FOLDER / "fixtures").glob("*.json"))

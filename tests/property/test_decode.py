@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.catalogue import load, published
 from collector.decode import Decoded, decode
-from collector.profile import load, published
 from collector.quantities import reported
 from collector.raw import Document, Message, Raw, Registers, dump, parse
 from collector.registers import number

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from collector.catalogue import load
 from collector.feeds import feed_faults, feeds_of, meter_value
-from collector.profile import load
 from core.community import Community, Meter
 from core.communityfile import parse as parse_community
 

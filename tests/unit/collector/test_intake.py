@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 
+from collector.catalogue import FOLDER
 from collector.delivery import Delivery
 from collector.intake import Intake
-from collector.profile import FOLDER
 from collector.raw import Message, Raw, Registers
 from collector.raw import load as load_raw
 from collector.router import Router

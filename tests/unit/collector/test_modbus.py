@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from collector.catalogue import FOLDER, load
 from collector.plan import Answer, Request, model_map, requests
-from collector.profile import FOLDER, load
 from collector.raw import Registers
 from collector.raw import load as load_raw
 from collector.refusal import NoValue

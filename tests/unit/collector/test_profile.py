@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from collector.profile import load, parse, published
+from collector.catalogue import load, parse, published
 from core.errors import BadInput
 
 GOOD = """\

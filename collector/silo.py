@@ -1,0 +1,48 @@
+"""Kilograms of pellets from the distance a sensor sees between itself and their surface."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from collector.quantities import EXACT
+from collector.refusal import NoValue
+from core.community import Silo
+
+_GRAM: Final = Decimal("0.001")
+_MM: Final = Decimal("0.001")  # [m]
+
+
+def stock_kg(distance_mm: Decimal, silo: Silo) -> Decimal:
+    """Volume under a level surface, times the density of loose pellets.
+
+    Parameters
+    ----------
+    distance_mm
+        From the sensor down to the pellets. [mm]
+    silo
+        Height of the sensor above the deepest point, the sections from there up, and the density.
+
+    Returns
+    -------
+    Decimal
+        [kg], to the gram. Within a section the area grows evenly with height, so its volume up to x of its height h is
+        ``bottom * x + (top - bottom) * x**2 / (2 * h)``. A heap has no level surface: after a delivery this is off.
+
+    Raises
+    ------
+    NoValue
+        If the surface would be below the deepest point or above the top of the silo.
+    """
+    depth = EXACT.subtract(silo.sensor_mm, distance_mm)
+    if depth < 0:
+        raise NoValue("range", f"{distance_mm:f} mm is deeper than the silo, whose floor is at {silo.sensor_mm:f} mm")
+    volume = Decimal(0)
+    for section in silo.sections:
+        x = min(depth, section.height_mm)
+        depth -= x
+        widening = (section.top_m2 - section.bottom_m2) * x * x / (2 * section.height_mm)
+        volume += (section.bottom_m2 * x + widening) * _MM
+    if depth > 0:
+        raise NoValue("range", f"{distance_mm:f} mm is above the top of the silo; is something in front of the sensor?")
+    return (volume * silo.kg_per_m3).quantize(_GRAM)

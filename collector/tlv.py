@@ -1,0 +1,57 @@
+"""Fields in a sensor's bytes: a tag of two bytes (channel and type), then the value, one behind the other."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final, Literal
+
+from collector.refusal import NoValue
+from collector.registers import Number
+
+_TAG: Final = 2  # [bytes]
+
+
+def content_of(text: str, encoding: str) -> bytes:
+    """Undo the encoding of bytes in a document.
+
+    Raises
+    ------
+    NoValue
+        If it is not what the profile says.
+    """
+    try:
+        return bytes.fromhex(text) if encoding == "hex" else base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        raise NoValue("unreadable", f"the bytes are not written in {encoding}") from None
+
+
+def fields(content: bytes, sizes: Mapping[str, int]) -> dict[str, bytes]:
+    """Take bytes apart; what follows an unknown tag, or is cut off, is left aside. The first of a tag counts."""
+    found: dict[str, bytes] = {}
+    at = 0
+    while at + _TAG <= len(content):
+        tag = content[at : at + _TAG].hex().upper()
+        end = at + _TAG + sizes.get(tag, len(content))
+        if end > len(content):
+            break
+        found.setdefault(tag, content[at + _TAG : end])
+        at = end
+    return found
+
+
+def whole_number(content: bytes, kind: str, byte_order: str) -> Number:
+    """Read a whole number from the bytes of a field.
+
+    Raises
+    ------
+    NoValue
+        If the field is longer or shorter than the type.
+    """
+    bits = "".join(sign for sign in kind if sign.isdigit())
+    if not bits or len(content) * 8 != int(bits):
+        raise NoValue("unreadable", f"a field of {len(content)} bytes is no {kind}")
+    order: Literal["big", "little"] = "big" if byte_order == "big" else "little"
+    return Number(Decimal(int.from_bytes(content, order, signed=kind.startswith("int"))))
