@@ -14,6 +14,7 @@ from api.access import same_origin
 from api.context import House
 from api.headers import SafeHeaders
 from api.metrics import RequestMetrics
+from api.pages import devices as devices_page
 from api.pages import home, months, sign_in, statements, work
 from api.routes import building, devices, health, me, readings, tasks
 from api.routes import months as months_route
@@ -21,7 +22,21 @@ from api.store import Pool
 from core.settings import Settings
 from core.time import utc_now
 
-_MODULES = (health, me, building, tasks, months_route, readings, devices, home, statements, work, months, sign_in)
+_MODULES = (
+    health,
+    me,
+    building,
+    tasks,
+    months_route,
+    readings,
+    devices,
+    home,
+    statements,
+    work,
+    months,
+    devices_page,
+    sign_in,
+)
 ROUTERS: Final = tuple(module.router for module in _MODULES)
 """Every address there is, but for the API's own description."""
 

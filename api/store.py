@@ -1,4 +1,4 @@
-"""What the API reads and writes: every SQL statement of people, energy, months and devices.
+"""What the API reads and writes: every SQL statement of people, energy, months and batches of readings.
 
 Energies are milliwatt-hours [mWh]; times are UTC. Each function runs in the caller's transaction.
 """
@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import class_row
 from psycopg_pool import ConnectionPool
 
 from core.db.connection import Connection
@@ -274,17 +274,7 @@ def months_of(connection: Connection, slug: str, household: str) -> list[MonthRo
         ).fetchall()
 
 
-# -- devices --------------------------------------------------------------------------------------------------------
-
-
-def device_health(connection: Connection, slug: str) -> dict[str, dict[str, Any]]:
-    """Return what is known of each device's health, by device id."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(
-            "SELECT device, last_seen, last_try, last_error, errors, readings FROM device_health WHERE community = %s",
-            (slug,),
-        ).fetchall()
-    return {row.pop("device"): row for row in rows}
+# -- readings ---------------------------------------------------------------------------------------------------------
 
 
 def kept_answer(connection: Connection, slug: str, key: str) -> dict[str, Any] | None:

@@ -33,11 +33,12 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class Health:
-    """One attempt to hear a device, and what was wrong with it, if anything."""
+    """One attempt to hear a device, and what was wrong with it, if anything; ``clock`` is the wrong time it gave."""
 
     device: str
     heard: bool
     error: str | None
+    clock: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from collector.raw import Message, Raw
 from collector.refusal import UNREADABLE, NoValue
 from collector.samples import dedupe_key
 from core.community import Community, Device, Meter
-from core.wire import Reading, native_readings
+from core.wire import TEXTS, Reading, native_readings
 
 GAUGE_EVERY: Final = timedelta(seconds=60)
 """A measurement is kept this often at most; a change of state always."""
@@ -109,6 +109,7 @@ class Intake:
     def _delivery(self, decoded: Decoded, now: datetime, *, thin: bool) -> tuple[Delivery, list[str]]:
         readings: list[Reading] = []
         measurements: list[Measurement] = []
+        clock: datetime | None = None
         faults = [refusal.reason for refusal in self._spoiling(decoded)]
         told = [item for item in decoded.refused if item.code != "unchanged"]
         for refusal in told:
@@ -118,6 +119,7 @@ class Intake:
             if wrong is not None:
                 metrics.REFUSALS.labels("time").inc()
                 faults.append(wrong)
+                clock = value.time
             elif value.point in self._feeds and value.value is not None:
                 if not thin or self._due(value):
                     meter = self._feeds[value.point]
@@ -126,9 +128,8 @@ class Intake:
                 measurements.append(self._measurement(value))
         faults = list(dict.fromkeys(faults))
         troubles = faults or [item.reason for item in told if item.point in self._feeds]
-        note = Health(
-            self.device.id, heard=bool(decoded.values) or not told, error="; ".join(dict.fromkeys(troubles)) or None
-        )
+        heard = bool(decoded.values) or not told
+        note = Health(self.device.id, heard=heard, error="; ".join(dict.fromkeys(troubles)) or None, clock=clock)
         # What the broker kept or repeats says nothing about the device, neither good nor bad.
         stale = not decoded.values and bool(told) and all(item.code == "stale" for item in told)
         health = () if stale else (note,)
@@ -152,6 +153,8 @@ class Intake:
     def _worth_keeping(self, value: Value) -> bool:
         last = self._kept.get(value.point)
         same_state = last is not None and last[1] == value.text
+        if same_state and value.quantity in TEXTS:
+            return False  # a serial number is kept when it is first seen, and when it is another one
         if last is not None and same_state and timedelta(0) <= value.time - last[0] < GAUGE_EVERY:
             return False
         self._kept[value.point] = (value.time, value.text)

@@ -2,9 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from core.time import utc_now
+
+
+class DeviceAges(Collector):
+    """How long ago each device was last heard, reckoned when somebody asks, so that silence shows as it grows."""
+
+    def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:
+        self._clock = clock
+        self._seen: dict[str, datetime] = {}
+
+    def watch(self, seen: Mapping[str, datetime]) -> None:
+        """Begin with these devices and no others: when each was last heard, or since when it is watched."""
+        self._seen = dict(seen)
+
+    def seen(self, device: str, moment: datetime) -> None:
+        """Note that a device was heard."""
+        self._seen[device] = max(self._seen.get(device, moment), moment)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the ages at this moment."""
+        family = GaugeMetricFamily(
+            "wijkenergie_device_age_seconds", "Since a device was last heard, or is watched", labels=["device"]
+        )
+        now = self._clock()
+        for device, moment in sorted(self._seen.copy().items()):  # a copy: the writer's thread goes on
+            family.add_metric([device], max(0.0, (now - moment).total_seconds()))
+        yield family
+
 
 READINGS: Final = Counter("wijkenergie_readings", "Readings by what became of them", ["outcome"])
 DEAD_LETTERS: Final = Counter("wijkenergie_dead_letters", "Messages that could not be read")
@@ -22,3 +55,5 @@ LAG: Final = Histogram(
 )
 STORE_FAILURES: Final = Counter("wijkenergie_store_failures", "Transactions that failed and were tried again")
 LAST_SEEN: Final = Gauge("wijkenergie_device_last_seen_seconds", "When a device was last heard, Unix time", ["device"])
+AGES: Final = DeviceAges()
+REGISTRY.register(AGES)

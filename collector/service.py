@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 from prometheus_client import start_http_server
 
+from collector import metrics
 from collector.feeds import feed_faults
 from collector.intake import Intake
 from collector.router import Router
@@ -20,6 +21,7 @@ from collector.sources.broker import Broker
 from collector.sources.modbus import ModbusSource
 from collector.sources.mqtt import MqttSource, Status
 from collector.store import Store
+from collector.watched import watched
 from collector.writer import Writer
 from core.community import Community
 from core.db import config
@@ -62,7 +64,12 @@ class Collector:
         self._community, self._clock = community, clock
         self._broker = Broker.parse(mqtt_url)
         self._intakes = [Intake(device, community) for device in community.devices]
-        self.writer = Writer(Store(database_url, community.community), clock)
+        self._store = Store(
+            database_url,
+            community.community,
+            [watched(intake.device, intake.profile, community) for intake in self._intakes],
+        )
+        self.writer = Writer(self._store, clock)
         self._modbus = ModbusSource(self._intakes, self.writer.offer, clock)
         self._mqtt: list[MqttSource] = []
 
@@ -88,6 +95,7 @@ class Collector:
         if fleeting.filters:
             name = f"wijkenergie-{slug}-now"
             self._mqtt.append(MqttSource(self._broker, version, name, fleeting, self.writer, self._clock))
+        self._introduce()
         self.writer.start()
         for source in self._mqtt:
             source.start()
@@ -109,6 +117,15 @@ class Collector:
             _log.warning("stopped with readings in hand; the broker still has those it may keep")
         for source in reversed(self._mqtt):
             source.stop()
+
+    def _introduce(self) -> None:
+        """Tell the database and Prometheus which devices are watched from now on."""
+        try:
+            seen = self._store.introduce(self._clock())
+        except Unavailable as error:
+            _log.warning("devices are introduced once the database is back", reason=str(error))
+            seen = {intake.device.id: self._clock() for intake in self._intakes}
+        metrics.AGES.watch(seen)
 
     def _status(self, slug: str) -> Status:
         since = rfc3339(self._clock())

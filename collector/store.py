@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from collector.delivery import Delivery, Health
+from collector.watched import Watched
 from core.db.connection import Connection, connect, place
 from core.db.readings import Inserted, insert_readings
 from core.errors import BadInput, Unavailable
@@ -26,10 +27,13 @@ class Store:
         Of the database.
     community
         Leads every key.
+    watched
+        Devices to introduce before anything is stored, so that one that never speaks is known too.
     """
 
-    def __init__(self, url: str, community: str) -> None:
-        self._url, self._community = url, community
+    def __init__(self, url: str, community: str, watched: Sequence[Watched] = ()) -> None:
+        self._url, self._community, self._watched = url, community, watched
+        self._introduced = not watched
         self._connection: Connection | None = None
 
     def write(self, deliveries: Sequence[Delivery]) -> Inserted:
@@ -42,6 +46,8 @@ class Store:
         BadInput
             If the database cannot hold something in them. Nothing is stored; trying again is useless.
         """
+        if not self._introduced and deliveries:
+            self.introduce(deliveries[0].received_at)
         try:
             connection = self._open()
             with connection.transaction():
@@ -53,6 +59,7 @@ class Store:
                 )
                 self._write_measurements(connection, deliveries)
                 self._write_dead_letters(connection, deliveries)
+                self._write_clocks(connection, deliveries)
                 self._write_health(connection, deliveries)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise BadInput(f"The database cannot hold this: {_first_line(error)}.") from error
@@ -60,6 +67,45 @@ class Store:
             self.close()
             raise Unavailable(f"The database at {place(self._url)} did not store: {_first_line(error)}.") from error
         return inserted
+
+    def introduce(self, now: datetime) -> dict[str, datetime]:
+        """Write down how every device is to be watched; one nobody asked for too long gets its time anew.
+
+        Returns
+        -------
+        dict
+            When each was last heard; since when it is watched, where it never was.
+
+        Raises
+        ------
+        Unavailable
+            If the database is away; `write` does it then, as soon as it is back.
+        """
+        try:
+            connection = self._open()
+            rows = [(self._community, *one, now) for one in self._watched]
+            with connection.transaction():
+                self._many(
+                    connection,
+                    "INSERT INTO device_health AS d"
+                    " (community, device, kind, silent_after, feeds_settlement, watched_since)"
+                    " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (community, device) DO UPDATE SET"
+                    " (kind, silent_after, feeds_settlement) = (EXCLUDED.kind, EXCLUDED.silent_after,"
+                    " EXCLUDED.feeds_settlement), watched_since = CASE WHEN greatest(d.last_try, d.last_seen)"
+                    " >= EXCLUDED.watched_since - EXCLUDED.silent_after THEN d.watched_since"
+                    " ELSE EXCLUDED.watched_since END",
+                    rows,
+                )
+            self._introduced = True
+            seen = connection.execute(
+                "SELECT device, coalesce(last_seen, watched_since) FROM device_health"
+                " WHERE community = %s AND device = ANY(%s)",
+                (self._community, [one.device for one in self._watched]),
+            ).fetchall()
+        except psycopg.Error as error:
+            self.close()
+            raise Unavailable(f"The database at {place(self._url)} did not store: {_first_line(error)}.") from error
+        return dict(seen)
 
     def close(self) -> None:
         """Close the connection; the next write makes a new one."""
@@ -127,6 +173,24 @@ class Store:
             " errors = d.errors + EXCLUDED.errors, readings = d.readings + EXCLUDED.readings",
             rows,
         )
+
+    def _write_clocks(self, connection: Connection, deliveries: Iterable[Delivery]) -> None:
+        """Note whose clock is wrong, and whose is right again; what was heard before the latest says nothing."""
+        said = {
+            note.device: (delivery.received_at, note.clock)
+            for delivery in deliveries
+            for note in delivery.health
+            if note.heard
+        }
+        if said:
+            connection.execute(
+                "UPDATE device_health d SET clock_said = s.said, clock_wrong_since ="
+                " CASE WHEN s.said IS NOT NULL THEN coalesce(d.clock_wrong_since, s.at) END"
+                " FROM unnest(%s::text[], %s::timestamptz[], %s::timestamptz[]) s(device, at, said)"
+                " WHERE (d.community, d.device) = (%s, s.device) AND (d.last_seen <= s.at OR d.last_seen IS NULL)"
+                " AND (d.clock_said IS NOT NULL OR s.said IS NOT NULL)",
+                (list(said), [at for at, _ in said.values()], [clock for _, clock in said.values()], self._community),
+            )
 
     @staticmethod
     def _many(connection: Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:

@@ -166,6 +166,7 @@ class Writer:
             for note in delivery.health:
                 if note.heard:
                     metrics.LAST_SEEN.labels(note.device).set(delivery.received_at.timestamp())
+                    metrics.AGES.seen(note.device, delivery.received_at)
         metrics.READINGS.labels("new").inc(inserted.new)
         metrics.READINGS.labels("duplicate").inc(inserted.duplicate)
         metrics.READINGS.labels("conflicting").inc(inserted.conflicting)

@@ -29,7 +29,7 @@ from core.fields import (
     Zone,
 )
 
-EVENT_SECTIONS = ("households", "replacements", "costs", "advances")
+EVENT_SECTIONS = ("households", "replacements", "edits", "costs", "advances")
 """Top-level sections that are events: owned by the database, a first import when they stand in the file."""
 PELLET_EVENTS = ("opening", "deliveries", "counts")
 
@@ -74,7 +74,8 @@ class Household(_Part):
 class Meter(_Part):
     """A register that counts up, or a level (``pellet_stock``).
 
-    ``digits`` before the point give the roll-over; ``every`` is how often it is normally read.
+    ``digits`` before the point give the roll-over; ``every`` is how often it is normally read; ``max_kw`` is the most
+    its connection can carry [kW], for telling a jump from use: it decides nothing but what is doubted.
     """
 
     id: Slug
@@ -84,6 +85,7 @@ class Meter(_Part):
     common: YesNo = False
     digits: Annotated[Whole, Field(ge=1, le=15)] | None = None
     every: Duration | None = None
+    max_kw: Positive | None = None
     building: Slug = "main"
 
 
@@ -94,6 +96,26 @@ class Replacement(_Part):
     at: Instant
     old_end: Amount
     new_start: Amount
+    by: str | None = None
+    why: str | None = None
+
+
+class Edit(_Part):
+    """What a person did to a meter's readings, and why; the readings themselves stay as they came.
+
+    Either a ``value`` that was read by hand at an instant, in the meter's unit, with a ``photo`` of the display where
+    there is one; or, with ``exclude``, the readings from ``at`` up to and including ``until`` (without it, the one at
+    that instant) are set aside.
+    """
+
+    meter: Slug
+    at: Instant
+    value: Amount | None = None
+    exclude: YesNo = False
+    until: Instant | None = None
+    by: Annotated[str, Field(min_length=1)]
+    why: Annotated[str, Field(min_length=1)]
+    photo: str | None = None
 
 
 class SiloSection(_Part):
@@ -249,12 +271,14 @@ class Community(_Part):
     currency: Literal["EUR"] = "EUR"
     language: Literal["nl", "en", "fr"] = "nl"
     settlement_interval: Literal["15min", "30min", "1h"] = "15min"
+    estimates: Literal["linear", "shaped"] = "linear"
     location: Location | None = None
     owner: Slug
     flats: tuple[Flat, ...] = Field(min_length=1)
     households: tuple[Household, ...]
     meters: tuple[Meter, ...]
     replacements: tuple[Replacement, ...] = ()
+    edits: tuple[Edit, ...] = ()
     devices: tuple[Device, ...] = ()
     sharing: tuple[Sharing, ...] = Field(min_length=1)
     tariffs: tuple[Tariff, ...] = Field(min_length=1)

@@ -91,6 +91,8 @@ def _meters(community: Community) -> Iterator[Fault]:
         if meter.unit not in _FITTING_UNITS[meter.measures]:
             fitting = ", ".join(sorted(_FITTING_UNITS[meter.measures]))
             yield (*where, "unit"), f"{meter.measures} cannot be in {meter.unit}; use one of {fitting}"
+        if meter.max_kw is not None and meter.unit not in ENERGY_UNITS:
+            yield (*where, "max_kw"), f"a meter in {meter.unit} has no power; leave 'max_kw' out"
         if meter.flat is not None and meter.flat not in flats:
             yield (*where, "flat"), f"there is no flat '{meter.flat}'; add it to flats or correct the name"
         if meter.common and (meter.flat is not None or meter.measures != "electricity"):
@@ -111,6 +113,7 @@ def _events(community: Community) -> Iterator[Fault]:
     for index, replacement in enumerate(community.replacements):
         if replacement.meter not in meters:
             yield ("replacements", index, "meter"), f"there is no meter '{replacement.meter}'"
+    yield from _edits(community)
     for index, device in enumerate(community.devices):
         for point, meter in device.feeds.items():
             if meter not in meters:
@@ -131,6 +134,21 @@ def _events(community: Community) -> Iterator[Fault]:
                         ("pellets", section, index, "at"),
                         "this lies before the opening stock; move the opening",
                     )
+
+
+def _edits(community: Community) -> Iterator[Fault]:
+    meters = {meter.id for meter in community.meters}
+    for index, edit in enumerate(community.edits):
+        where: Path = ("edits", index)
+        if edit.meter not in meters:
+            yield (*where, "meter"), f"there is no meter '{edit.meter}'"
+        if (edit.value is None) != edit.exclude:
+            yield where, "an edit is either a 'value' read by hand or 'exclude: true'"
+        if edit.until is not None and (not edit.exclude or edit.until < edit.at):
+            yield (*where, "until"), "only an exclusion has an end, and it is not before 'at'"
+    for (name, at), count in Counter((edit.meter, edit.at) for edit in community.edits).items():
+        if count > 1:
+            yield ("edits",), f"meter '{name}' has {count} edits at {at}; keep one"
 
 
 def _sharing(community: Community, sharing: Sharing, where: Path) -> Iterator[Fault]:

@@ -178,7 +178,16 @@ def _freshness() -> list[Json]:
         "hot_water": "warm water",
         "pellet_stock": "pellets",
     }
-    cases = " ".join(f"WHEN '{measures}' THEN '{name}'" for measures, name in names.items())
+    kinds = {
+        "inverter": "omvormers",
+        "electricity_meter": "stroommeters",
+        "heat_meter": "warmtemeters",
+        "boiler": "ketels",
+        "level_sensor": "niveaumeters",
+    }
+    cases, kind_cases = (
+        " ".join(f"WHEN '{code}' THEN '{name}'" for code, name in named.items()) for named in (names, kinds)
+    )
     return [
         row("Versheid", 31),
         stat(
@@ -202,6 +211,15 @@ def _freshness() -> list[Json]:
             "short",
             (6, 32, 18, 8),
             {"laatste meting": "dateTimeAsLocal", "langst stil": "s"},
+        ),
+        table(
+            "Stille apparaten",
+            "Zoveel apparaten zwijgen langer dan gewoon. Omvormers slapen 's nachts; dan tellen ze ook als stil.",
+            f'SELECT CASE kind {kind_cases} ELSE kind END AS "soort", devices AS "apparaten", silent AS "stil",'
+            f' never AS "nooit gehoord" FROM grafana.devices WHERE {_HERE_ONLY} ORDER BY silent DESC, kind',
+            "short",
+            (0, 40, 24, 7),
+            {},
         ),
     ]
 

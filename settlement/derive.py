@@ -12,9 +12,8 @@ from core.community import Community
 from core.db import config, timescale
 from core.db.connection import Connection
 from core.time import Month, local_day, microseconds, midnight
-from settlement import readings, store, sun, tariffs
+from settlement import intervals, store, sun, tariffs
 from settlement.model import Series
-from settlement.readings import RETURNS_WITHIN
 
 _DAY = timedelta(days=1)
 
@@ -87,17 +86,12 @@ def _chunks(first: date, end: date) -> Iterator[tuple[date, date]]:
 def _derive(connection: Connection, community: Community, first: date, end: date, now: datetime) -> int:
     start, stop = (microseconds(midnight(day, community.zone)) for day in (first, end))
     bounds = list(range(start, stop + 1, community.interval // timedelta(microseconds=1)))
-    series: dict[str, Series] = {}
-    written = 0
-    newest = start
+    known = store.readings_for(connection, community, bounds)
+    series, _ = intervals.of_all(community, known, bounds)
+    written, newest = 0, start
     for meter in community.meters:
-        if meter.measures == "pellet_stock":
-            continue
-        span = (start - RETURNS_WITHIN, stop + RETURNS_WITHIN)
-        known = store.readings_between(connection, community.community, meter.id, *span)
-        series[meter.id], _ = readings.intervals(community, meter, known, bounds)
-        if known is not None:
-            newest = max(newest, min(known.times[-1], stop))
+        if meter.id in known:
+            newest = max(newest, min(known[meter.id].times[-1], stop))
             written += store.save_series(connection, community.community, meter, series[meter.id], bounds, now)
     _share(connection, community, first, end, bounds, series, newest)
     return written

@@ -16,7 +16,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from datetime import time as clock_time
@@ -36,6 +36,7 @@ from core.time import Month, local_day, rfc3339, utc_now
 from core.wire import alert_topic
 from settlement import derive, run
 from settlement.tasks import messages, rounds, store
+from settlement.watch import look, silence
 
 Publish = Callable[[str, str], None]
 """Sends a text to an MQTT topic; passed in by the front door, which knows the broker."""
@@ -93,11 +94,32 @@ def check_tasks(work: Work, connection: Connection, now: datetime) -> None:
     community = config.load(connection, work.slug).community
     alerts = rounds.check(connection, community, work.settings.base_url, now)
     send_messages(work, connection, now)
+    _publish(work, alerts)
+
+
+def _publish(work: Work, alerts: Iterable[rounds.Alert]) -> None:
     for alert in alerts:
         _log.info("alert", kind=alert.kind, text=alert.text)
         if work.publish is not None:
             payload = {"kind": alert.kind, "text": alert.text, "time": rfc3339(alert.at)}
             work.publish(alert_topic(work.slug, alert.kind), json.dumps(payload, ensure_ascii=False))
+
+
+def look_at_readings(work: Work, connection: Connection, now: datetime) -> None:
+    """Look at new readings for what is odd."""
+    look.look(connection, work.slug, now)
+
+
+def look_around(work: Work, connection: Connection, now: datetime) -> None:
+    """Look for what shows by comparison, and at every open finding again."""
+    look.look_around(connection, work.slug, now)
+
+
+def check_devices(work: Work, connection: Connection, now: datetime) -> None:
+    """Tell of devices that fell silent or are back."""
+    community = config.load(connection, work.slug).community
+    _publish(work, silence.check(connection, community, work.settings.base_url, now))
+    send_messages(work, connection, now)
 
 
 def send_messages(work: Work, connection: Connection, now: datetime) -> None:
@@ -140,6 +162,9 @@ SCHEDULE: Final[dict[str, tuple[str, Job]]] = {
     "quarters": ("* * * * *", update_quarters),
     "tasks": ("*/5 * * * *", check_tasks),
     "messages": ("* * * * *", send_messages),
+    "devices": ("* * * * *", check_devices),
+    "readings": ("*/5 * * * *", look_at_readings),
+    "look around": ("7 * * * *", look_around),
     "months": ("30 * * * *", settle_at_night),
 }
 """Jobs by name: when, in cron's notation and UTC, and what."""

@@ -21,12 +21,14 @@ WORST_FIRST: tuple[Quality, ...] = ("missing", "estimated", "edited", "validated
 class MeterReadings:
     """What is known of one meter: register readings, or quantities per interval, sorted by time, each once.
 
-    ``times`` [microseconds UTC] rise strictly; ``values`` are in the meter's own unit.
+    ``times`` [microseconds UTC] rise strictly; ``values`` are in the meter's own unit. ``by_hand`` are the times of
+    values that a person read.
     """
 
     kind: Literal["register", "interval"]
     times: Sequence[int]
     values: Sequence[Decimal]
+    by_hand: frozenset[int] = frozenset()
 
 
 Readings = Mapping[str, MeterReadings]

@@ -14,7 +14,7 @@ from core.errors import CheckFailed
 from core.money import half_up
 from core.time import Month, days_between, from_microseconds, rfc3339
 from core.units import decimal_text
-from settlement import heat, invariants, pellets, plausibility, readings, sun, tariffs
+from settlement import heat, intervals, invariants, pellets, plausibility, readings, sun, tariffs
 from settlement.charges import Charge, Measure, lines
 from settlement.ledger import Ledger, book_month
 from settlement.model import Check, Finding, Line, Readings, Series, Spell
@@ -119,14 +119,7 @@ def _energy(
 ) -> tuple[Energy, list[Finding]]:
     bounds = readings.boundaries(community, month)
     size = len(bounds) - 1
-    series: dict[str, Series] = {}
-    findings: list[Finding] = []
-    for meter in community.meters:
-        if meter.measures == "pellet_stock":
-            continue
-        series[meter.id], found = readings.intervals(community, meter, known.get(meter.id), bounds)
-        findings += found
-
+    series, findings = intervals.of_all(community, known, bounds)
     findings = _up_to_now(findings, bounds, known)
 
     def of(measures: str, flat: str | None = None) -> list[Series]:

@@ -1,8 +1,8 @@
 """From raw readings to energy per settlement interval, each with its quality.
 
-A register is made continuous first (roll-over, replacement, dips and spikes taken out, resets cut), then its value at
-every interval boundary is taken by linear interpolation, rounded half-even to a milliwatt-hour. Interval energy is
-the difference of its boundaries, so that intervals telescope to the register difference and are never negative.
+A register is made continuous first (`settlement.registers`), then its value at every interval boundary is taken by
+linear interpolation, rounded half-even to a milliwatt-hour. Interval energy is the difference of its boundaries, so
+that intervals telescope to the register difference and are never negative.
 
 Source: contract section 3; the failure cases are those meters really show.
 """
@@ -10,25 +10,42 @@ Source: contract section 3; the failure cases are those meters really show.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
+from statistics import median_low
 
 from core.community import Community, Meter
 from core.time import Month, microseconds
 from core.units import to_core
+from settlement import edits
 from settlement.model import Finding, MeterReadings, Quality, Series
+from settlement.registers import Break, Point, across_replacements, rising_pieces
+from settlement.shape import Shape
 
 HOUR = 3_600_000_000
 """Microseconds."""
 LONGEST_INTERPOLATED = 2 * HOUR
 """A gap in interval values is bridged linearly up to this length."""
-RETURNS_WITHIN = HOUR
-"""A register that fell and is back at its old value within this time has dipped, not been reset."""
+_BREAKS = {
+    "dipped": ("register-dipped", "fell for a moment and came back; the fall is left out"),
+    "rolled-over": ("register-rolled-over", "passed its last digit and started again from zero"),
+    "spiked": ("register-spiked", "jumped up for one reading and came back; the jump is left out"),
+    "fell": ("register-fell", "counts lower than before: it was reset or replaced without a note"),
+}
+"""Code and words of a statement's finding for each kind of break."""
 
-Point = tuple[int, int]
-"""Instant [microseconds] and register value [mWh]."""
+_BY_HAND = "by-hand"
+_QUALITY: dict[str | None, Quality] = {None: "measured", _BY_HAND: "edited"}
+
+
+def _certainty(how: str | None) -> int:
+    return {None: 2, _BY_HAND: 1}.get(how, 0)
+
+
+Shaper = Callable[[Meter, int, int], Shape | None]
+"""Says how to spread what a meter counted between two readings that lie too far apart; None for a straight line."""
 
 
 def boundaries(community: Community, month: Month) -> list[int]:
@@ -38,7 +55,11 @@ def boundaries(community: Community, month: Month) -> list[int]:
 
 
 def intervals(
-    community: Community, meter: Meter, known: MeterReadings | None, bounds: Sequence[int]
+    community: Community,
+    meter: Meter,
+    known: MeterReadings | None,
+    bounds: Sequence[int],
+    shaper: Shaper | None = None,
 ) -> tuple[Series, list[Finding]]:
     """Energy of one meter in every interval.
 
@@ -52,6 +73,8 @@ def intervals(
         Its readings, look-back and look-ahead included; None if there are none.
     bounds
         n + 1 interval boundaries [microseconds UTC].
+    shaper
+        Shapes the gaps of a register; without one every gap is a straight line.
 
     Returns
     -------
@@ -62,20 +85,21 @@ def intervals(
     findings
         What was found wrong with the readings, and what is missing.
     """
+    edited = edits.findings(community, meter, bounds)
+    known = edits.applied(community, meter, known)
     if known is None or not known.times:
         size = len(bounds) - 1
         absent: list[Quality] = ["missing"] * size
         series = Series(meter.id, (None,) * size, tuple(absent), (None,) * size)
         text = f"{_named(meter)} has no readings in this month."
-        return series, [Finding("no-readings", text, meter.id, bounds[0], bounds[-1])]
+        return series, [*edited, Finding("no-readings", text, meter.id, bounds[0], bounds[-1])]
     if known.kind == "interval":
         series = _from_quantities(meter, known, bounds)
-        return series, gaps(meter, series, bounds)
-    points = _across_replacements(community, meter, known)
-    pieces, findings = _rising_pieces(meter, points)
-    series = _from_pieces(community, meter, pieces, bounds)
-    inside = [f for f in findings if (f.until or 0) >= bounds[0] and (f.start or 0) <= bounds[-1]]
-    return series, [*inside, *gaps(meter, series, bounds)]
+        return series, [*edited, *gaps(meter, series, bounds)]
+    pieces, breaks = rising_pieces(meter, across_replacements(community, meter, known))
+    series = _from_pieces(community, meter, pieces, bounds, shaper, known.by_hand)
+    inside = _findings(meter, [one for one in breaks if one.until >= bounds[0] and one.start <= bounds[-1]])
+    return series, [*edited, *inside, *gaps(meter, series, bounds)]
 
 
 def gaps(meter: Meter, series: Series, bounds: Sequence[int]) -> list[Finding]:
@@ -98,64 +122,11 @@ def _named(meter: Meter) -> str:
     return f"Meter {meter.id} (flat {meter.flat})" if meter.flat else f"Meter {meter.id}"
 
 
-def _across_replacements(community: Community, meter: Meter, known: MeterReadings) -> list[Point]:
-    """Continue the register over every swap of the meter, as if one register had counted on."""
-    points: list[Point] = []
-    swaps = sorted(
-        (microseconds(swap.at), to_core(swap.old_end, meter.unit), to_core(swap.new_start, meter.unit))
-        for swap in community.replacements
-        if swap.meter == meter.id
-    )
-    offset, turn = 0, _turn(meter)
-    for time, value in zip(known.times, known.values, strict=True):
-        while swaps and time >= swaps[0][0]:
-            at, old_end, new_start = swaps.pop(0)
-            before = points[-1][1] if points else None
-            if before is not None and turn and before - offset > old_end and _rolled(before - offset, old_end, turn):
-                offset += turn
-            points.append((at, old_end + offset))
-            offset += old_end - new_start
-        if points and points[-1][0] == time:
-            continue
-        points.append((time, to_core(value, meter.unit) + offset))
-    for at, old_end, new_start in swaps:
-        points.append((at, old_end + offset))
-        offset += old_end - new_start
-    return points
-
-
-def _rising_pieces(meter: Meter, points: Sequence[Point]) -> tuple[list[list[Point]], list[Finding]]:
-    """Cut a register into pieces that never fall: roll-overs continued, dips and spikes taken out, resets cut."""
-    findings: list[Finding] = []
-    pieces: list[list[Point]] = [[]]
-    offset, turn = 0, _turn(meter)
-
-    def found(code: str, text: str, start: int, until: int) -> None:
-        findings.append(Finding(code, f"{_named(meter)} {text}.", meter.id, start, until))
-
-    for index, (time, raw) in enumerate(points):
-        piece, value = pieces[-1], raw + offset
-        if piece and value < piece[-1][1]:
-            before, last = piece[-1]
-            if _returns(points, index, last - offset):
-                found("register-dipped", "fell for a moment and came back; the fall is left out", time, time)
-                continue
-            if turn and _rolled(last - offset, raw, turn):
-                offset += turn
-                value += turn
-                found("register-rolled-over", "passed its last digit and started again from zero", before, time)
-            elif len(piece) > 1 and value >= piece[-2][1]:
-                found(
-                    "register-spiked", "jumped up for one reading and came back; the jump is left out", before, before
-                )
-                piece.pop()
-            else:
-                found(
-                    "register-fell", "counts lower than before: it was reset or replaced without a note", before, time
-                )
-                pieces.append([])
-        pieces[-1].append((time, value))
-    return pieces, findings
+def _findings(meter: Meter, breaks: Sequence[Break]) -> list[Finding]:
+    return [
+        Finding(_BREAKS[one.kind][0], f"{_named(meter)} {_BREAKS[one.kind][1]}.", meter.id, one.start, one.until)
+        for one in breaks
+    ]
 
 
 def total_between(community: Community, meter: Meter, known: MeterReadings, start: int, end: int) -> int | None:
@@ -163,6 +134,10 @@ def total_between(community: Community, meter: Meter, known: MeterReadings, star
 
     Interpolates at both ends; the part of a reset that nobody saw is not in it. [mWh or millionths]
     """
+    counted = edits.applied(community, meter, known)
+    if counted is None:
+        return None
+    known = counted
     if known.kind == "interval":
         step = community.interval // timedelta(microseconds=1)
         inside = [
@@ -171,70 +146,123 @@ def total_between(community: Community, meter: Meter, known: MeterReadings, star
             if start <= time and time + step <= end
         ]
         return sum(inside) if inside else None
-    pieces, _ = _rising_pieces(meter, _across_replacements(community, meter, known))
+    pieces, _ = rising_pieces(meter, across_replacements(community, meter, known))
     total, seen = 0, False
     for piece in pieces:
         times = [time for time, _ in piece]
         first, last = max(start, times[0]), min(end, times[-1])
         if first < last:
-            total += _at(piece, times, last)[0] - _at(piece, times, first)[0]
+            total += _at(piece, times, last) - _at(piece, times, first)
             seen = True
     return total if seen else None
 
 
-def _turn(meter: Meter) -> int:
-    return to_core(Decimal(10) ** meter.digits, meter.unit) if meter.digits else 0
+def register_gaps(
+    community: Community, meter: Meter, known: MeterReadings, bounds: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Find the pairs of neighbouring readings between which something was left out [microseconds].
+
+    A gap is one and a half times longer than both the normal spacing and the meter's own rhythm, the median of its
+    spacings within ``bounds``: a meter that is always read once a day has no gaps every day. A reset is no gap either:
+    what was counted across it nobody knows.
+    """
+    counted = edits.applied(community, meter, known)
+    if counted is None or counted.kind != "register":
+        return []
+    pairs = [
+        (start, until)
+        for piece in rising_pieces(meter, across_replacements(community, meter, counted))[0]
+        for (start, _), (until, _) in pairwise(piece)
+        if start < bounds[-1] and until > bounds[0]
+    ]
+    if not pairs:
+        return []
+    rhythm = max(_spacing(community, meter), median_low(until - start for start, until in pairs))
+    return [(start, until) for start, until in pairs if 2 * (until - start) > 3 * rhythm]
 
 
-def _rolled(before: int, after: int, turn: int) -> bool:
-    # From the last quarter of the dial to its first quarter; anything else is no roll-over a meter can make.
-    return 4 * (before % turn) > 3 * turn and 4 * after < turn
-
-
-def _returns(points: Sequence[Point], fallen: int, level: int) -> bool:
-    for time, value in points[fallen + 1 :]:
-        if time - points[fallen][0] > RETURNS_WITHIN:
-            return False
-        if value >= level:
-            return True
-    return False
+def _spacing(community: Community, meter: Meter) -> int:
+    """Return the normal distance between two readings [microseconds]."""
+    return max(community.interval, meter.every or community.interval) // timedelta(microseconds=1)
 
 
 def _from_pieces(
-    community: Community, meter: Meter, pieces: Sequence[Sequence[Point]], bounds: Sequence[int]
+    community: Community,
+    meter: Meter,
+    pieces: Sequence[Sequence[Point]],
+    bounds: Sequence[int],
+    shaper: Shaper | None,
+    by_hand: frozenset[int],
 ) -> Series:
-    spacing = max(community.interval, meter.every or community.interval) // timedelta(microseconds=1)
+    spacing = _spacing(community, meter)
     energy: list[int | None] = [None] * (len(bounds) - 1)
     quality: list[Quality] = ["missing"] * len(energy)
     method: list[str | None] = [None] * len(energy)
     for piece in pieces:
         times = [time for time, _ in piece]
-        previous: tuple[int, int, int] | None = None
+        register = _Register(meter, piece, times, spacing, shaper, by_hand)
+        before: tuple[int, str | None] | None = None
         for index in range(bisect_left(bounds, times[0]) if times else len(bounds), len(bounds)):
             if bounds[index] > times[-1]:
                 break
-            value, gap = _at(piece, times, bounds[index])
-            if previous is not None:
-                energy[index - 1] = value - previous[1]
-                measured = 2 * max(gap, previous[2]) <= 3 * spacing
-                quality[index - 1] = "measured" if measured else "estimated"
-                method[index - 1] = None if measured else "linear"
-            previous = (index, value, gap)
+            value, how = register.at(bounds[index])
+            if before is not None:
+                energy[index - 1] = value - before[0]
+                method[index - 1] = min(before[1], how, key=_certainty)
+                quality[index - 1] = _QUALITY.get(method[index - 1], "estimated")
+            before = (value, how)
     return Series(meter.id, tuple(energy), tuple(quality), tuple(method))
 
 
-def _at(piece: Sequence[Point], times: Sequence[int], instant: int) -> tuple[int, int]:
-    """Register value at an instant, half-even, and the distance of the readings it lies between [microseconds]."""
+class _Register:
+    """A piece of a register that never falls, at any instant between its first and its last reading."""
+
+    def __init__(
+        self,
+        meter: Meter,
+        piece: Sequence[Point],
+        times: Sequence[int],
+        spacing: int,
+        shaper: Shaper | None,
+        by_hand: frozenset[int],
+    ) -> None:
+        self._meter, self._piece, self._times, self._spacing, self._shaper = meter, piece, times, spacing, shaper
+        self._by_hand = by_hand
+        self._gap: tuple[int, Shape | None] = (-1, None)
+
+    def at(self, instant: int) -> tuple[int, str | None]:
+        """Value at an instant, half-even, and how it was come by if it was not simply measured."""
+        index = bisect_left(self._times, instant)
+        if self._times[index] == instant:
+            return self._piece[index][1], _BY_HAND if instant in self._by_hand else None
+        start, until = self._piece[index - 1], self._piece[index]
+        if 2 * (until[0] - start[0]) <= 3 * self._spacing:
+            hand = start[0] in self._by_hand or until[0] in self._by_hand
+            return _between(start, until, instant), _BY_HAND if hand else None
+        shape = self._shape(index, start[0], until[0])
+        if shape is None:
+            return _between(start, until, instant), "linear"
+        return shape.value(start, until, instant), shape.method
+
+    def _shape(self, index: int, start: int, until: int) -> Shape | None:
+        if self._gap[0] != index:
+            self._gap = (index, None if self._shaper is None else self._shaper(self._meter, start, until))
+        return self._gap[1]
+
+
+def _at(piece: Sequence[Point], times: Sequence[int], instant: int) -> int:
+    """Register value at an instant by a straight line."""
     index = bisect_left(times, instant)
-    time, value = piece[index]
-    if time == instant:
-        return value, 0
-    earlier, base = piece[index - 1]
-    span = time - earlier
-    quotient, rest = divmod(base * span + (value - base) * (instant - earlier), span)
+    return piece[index][1] if times[index] == instant else _between(piece[index - 1], piece[index], instant)
+
+
+def _between(start: Point, until: Point, instant: int) -> int:
+    """Value on the straight line between two readings, half-even."""
+    span = until[0] - start[0]
+    quotient, rest = divmod(start[1] * span + (until[1] - start[1]) * (instant - start[0]), span)
     if 2 * rest > span or (2 * rest == span and quotient % 2):
         quotient += 1
-    return quotient, span
+    return quotient
 
 
 def _from_quantities(meter: Meter, known: MeterReadings, bounds: Sequence[int]) -> Series:

@@ -9,22 +9,26 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from core.community import Community, Meter
 from core.time import Month, from_microseconds, microseconds, rfc3339
+from settlement.intervals import spans_needed
 from settlement.model import MeterReadings, Readings
 from settlement.pellets import COUNT_WINDOW, heat_needed_from
-from settlement.readings import RETURNS_WITHIN
+from settlement.readings import boundaries
+from settlement.registers import RETURNS_WITHIN
 
 _CONFIGURATION = (
-    "community", "timezone", "currency", "settlement_interval", "owner", "flats", "households", "meters",
-    "replacements", "sharing", "tariffs", "heat", "pellets", "costs", "advances",
+    "community", "timezone", "currency", "settlement_interval", "estimates", "location", "owner", "flats",
+    "households", "meters", "replacements", "edits", "sharing", "tariffs", "heat", "pellets", "costs", "advances",
 )  # fmt: skip
 """Parts of the community that can change a statement."""
+_DECIDES_NOTHING = {"meters": {"__all__": {"max_kw"}}}
+"""Fields in them that cannot."""
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -33,14 +37,40 @@ def used(community: Community, month: Month, known: Readings) -> dict[str, Meter
 
     Of every meter the month itself, the reading before it and the first one after, and an hour on either side for
     telling a dip from a reset. Of boiler heat also what values the pellets since the last count that is needed.
-    A pellet level decides nothing and is left out.
+    Where a kind of meter has a long gap, of all meters of that kind also what bridges it. A pellet level decides
+    nothing and is left out.
     """
+    windows = {meter.id: window(community, month, meter) for meter in community.meters}
+    narrow = _within(community, windows, known)
+    return _within(community, windows | wide_windows(community, month, narrow), known)
+
+
+def wide_windows(community: Community, month: Month, narrow: Readings) -> dict[str, tuple[int, int]]:
+    """Windows of the meters that help to bridge the month's long gaps, wide enough for that.
+
+    Parameters
+    ----------
+    community, month
+        As of `used`.
+    narrow
+        Readings within the month's own windows.
+    """
+    spans = spans_needed(community, narrow, boundaries(community, month))
+    found = {}
+    for meter in community.meters:
+        if meter.measures in spans:
+            (start, end), span = window(community, month, meter), spans[meter.measures]
+            found[meter.id] = (min(start, span.start), max(end, span.end))
+    return found
+
+
+def _within(community: Community, windows: Mapping[str, tuple[int, int]], known: Readings) -> dict[str, MeterReadings]:
     selected = {}
     for meter in community.meters:
         readings = known.get(meter.id)
         if readings is None or meter.measures == "pellet_stock":
             continue
-        start, end = window(community, month, meter)
+        start, end = windows[meter.id]
         first = max(0, bisect_left(readings.times, start) - 1)
         last = bisect_right(readings.times, end) + 1
         times = tuple(readings.times[first:last])
@@ -67,18 +97,25 @@ def input_sha256(community: Community, month: Month, selected: Readings) -> str:
 
 def canonical(community: Community, month: Month, selected: Readings) -> Iterator[str]:
     """Yield the canonical form: one line of JSON, then one ``meter,time,value`` line per reading, sorted."""
-    tree = _stable(community.model_dump(by_alias=True, include=set(_CONFIGURATION)))
+    tree = _stable(community.model_dump(by_alias=True, include=set(_CONFIGURATION), exclude=_DECIDES_NOTHING))
     _, end = month.bounds(community.zone)
     late = rfc3339(end + COUNT_WINDOW)
     first_after = str(month.end_day)
     tree["households"] = sorted(_before(tree["households"], "from", first_after), key=lambda item: str(item["id"]))
     tree["advances"] = sorted(_before(tree["advances"], "from", first_after), key=_text)
     tree["costs"] = sorted(_before(tree["costs"], "date", first_after), key=_text)
-    tree["replacements"] = sorted(tree["replacements"], key=_text)
+    # Who swapped a meter and why changes no amount; who read one by hand stands in a finding.
+    swaps = [{name: entry[name] for name in entry if name not in ("by", "why")} for entry in tree["replacements"]]
+    tree["replacements"] = sorted(swaps, key=_text)
+    tree["edits"] = sorted(tree["edits"], key=_text)
+    if not tree["edits"]:
+        del tree["edits"]
     if community.pellets:
         for section in ("deliveries", "counts"):
             entries = [entry for entry in tree["pellets"][section] if entry["at"] <= late]  # the window's end counts
             tree["pellets"][section] = sorted(entries, key=_text)
+    if community.estimates == "linear":  # then neither says anything about a statement
+        del tree["estimates"], tree["location"]
     tree["month"] = str(month)
     yield _text(tree) + "\n"
     for meter in sorted(selected):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,8 +13,10 @@ from psycopg import Cursor
 from core.community import Community, Meter
 from core.db.connection import Connection
 from core.time import Month, from_microseconds, microseconds
+from settlement.intervals import spans_needed
 from settlement.model import MeterReadings, Posting, Readings, Series
-from settlement.selection import window
+from settlement.registers import RETURNS_WITHIN
+from settlement.selection import used, wide_windows, window
 from settlement.sun import Sun
 
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,13 +44,34 @@ def readings_between(connection: Connection, community: str, meter: str, start: 
 
 def month_readings(connection: Connection, community: Community, month: Month) -> Readings:
     """Everything a month may need; `settlement.selection.used` decides what it is settled from."""
+    counting = [meter for meter in community.meters if meter.measures != "pellet_stock"]
+    found = _readings_of(connection, community, {meter.id: window(community, month, meter) for meter in counting})
+    wider = wide_windows(community, month, used(community, month, found))
+    return found | _readings_of(connection, community, wider)
+
+
+def readings_for(connection: Connection, community: Community, bounds: Sequence[int]) -> Readings:
+    """Everything that intervals between boundaries may need: an hour on either side, and what bridges long gaps."""
+    counting = [meter for meter in community.meters if meter.measures != "pellet_stock"]
+    near = (bounds[0] - RETURNS_WITHIN, bounds[-1] + RETURNS_WITHIN)
+    found = _readings_of(connection, community, dict.fromkeys((meter.id for meter in counting), near))
+    spans = spans_needed(community, found, bounds)
+    wider = {
+        meter.id: (min(near[0], spans[meter.measures].start), max(near[1], spans[meter.measures].end))
+        for meter in counting
+        if meter.measures in spans
+    }
+    return found | _readings_of(connection, community, wider)
+
+
+def _readings_of(
+    connection: Connection, community: Community, windows: Mapping[str, tuple[int, int]]
+) -> dict[str, MeterReadings]:
     found = {}
-    for meter in community.meters:
-        if meter.measures == "pellet_stock":
-            continue
-        one = readings_between(connection, community.community, meter.id, *window(community, month, meter))
+    for meter, (start, end) in windows.items():
+        one = readings_between(connection, community.community, meter, start, end)
         if one is not None:
-            found[meter.id] = one
+            found[meter] = one
     return found
 
 
@@ -161,7 +184,11 @@ def span_of(connection: Connection, community: str) -> tuple[datetime, datetime]
 def save_series(
     connection: Connection, community: str, meter: Meter, series: Series, bounds: Sequence[int], now: datetime
 ) -> int:
-    """Keep a meter's intervals; only those that differ from what is stored are written, with ``known_at`` = now."""
+    """Keep a meter's intervals; only those that differ from what is stored are written, with ``known_at`` = now.
+
+    What a changed one said before stays in ``quarter_past``. One that was known and is missing now, because a reading
+    was set aside or came to say something else, says so; one that never was known has no row.
+    """
     rows = (
         (community, meter.id, from_microseconds(start), energy, quality, method)
         for start, energy, quality, method in zip(bounds, series.energy, series.quality, series.method, strict=False)
@@ -176,15 +203,24 @@ def save_series(
         with cursor.copy("COPY derived FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
-        return cursor.execute(
-            "INSERT INTO quarter (community, meter, start, energy, quality, method, known_at)"
-            " SELECT d.*, %s FROM derived d ON CONFLICT (community, meter, start) DO UPDATE"
-            " SET (energy, quality, method, known_at)"
-            " = (EXCLUDED.energy, EXCLUDED.quality, EXCLUDED.method, EXCLUDED.known_at)"
-            " WHERE (quarter.energy, quarter.quality, quarter.method)"
-            " IS DISTINCT FROM (EXCLUDED.energy, EXCLUDED.quality, EXCLUDED.method)",
-            (now,),
+        lost = cursor.execute(
+            "UPDATE quarter q SET (energy, quality, method, known_at) = (NULL, 'missing', NULL, %s)"
+            " WHERE (community, meter) = (%s, %s) AND start >= %s AND start < %s AND quality <> 'missing'"
+            " AND NOT EXISTS (SELECT FROM derived d WHERE d.start = q.start)",
+            (now, community, meter.id, from_microseconds(bounds[0]), from_microseconds(bounds[-1])),
         ).rowcount
+        return (
+            lost
+            + cursor.execute(
+                "INSERT INTO quarter (community, meter, start, energy, quality, method, known_at)"
+                " SELECT d.*, %s FROM derived d ON CONFLICT (community, meter, start) DO UPDATE"
+                " SET (energy, quality, method, known_at)"
+                " = (EXCLUDED.energy, EXCLUDED.quality, EXCLUDED.method, EXCLUDED.known_at)"
+                " WHERE (quarter.energy, quarter.quality, quarter.method)"
+                " IS DISTINCT FROM (EXCLUDED.energy, EXCLUDED.quality, EXCLUDED.method)",
+                (now,),
+            ).rowcount
+        )
 
 
 def save_shares(connection: Connection, community: str, sun: Sun, until: int) -> None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from api import store
-from api.access import Corporation, Operator
+from api.access import Corporation
 from api.context import Database, Now, TheCommunity
 from api.errors import not_found
 from api.pages.render import page, reader
@@ -38,12 +38,3 @@ def month_page(
     findings = [one for one in found["findings"] if not (running and one["code"] == "missing-intervals")]
     to = reader(request, person, community)
     return page(to, "month.html", month=found, findings=findings, running=running, owner=community.owner)
-
-
-@router.get("/devices", response_class=HTMLResponse)
-def devices_page(
-    request: Request, person: Operator, community: TheCommunity, connection: Database, now: Now
-) -> HTMLResponse:
-    """Show the operator which devices are heard."""
-    health = store.device_health(connection, community.community)
-    return page(reader(request, person, community), "devices.html", devices=community.devices, health=health, now=now)

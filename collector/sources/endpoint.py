@@ -15,6 +15,7 @@ from typing import Final, Self
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 
+from collector import metrics
 from collector.plan import Answer, Request
 
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # what it says is said here, once and in words
@@ -121,6 +122,7 @@ class Endpoint:
             raise NoAnswer(f"no connection to {self._host}:{self._port}")
         self._client = client
         self.connections += 1
+        metrics.CONNECTIONS.labels("modbus").inc()
         if self._connect_delay:
             await asyncio.sleep(self._connect_delay)
         return client

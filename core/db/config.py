@@ -25,6 +25,7 @@ Events = dict[tuple[str, str], Tree]
 _KINDS = {
     "households": "household",
     "replacements": "replacement",
+    "edits": "edit",
     "costs": "cost",
     "advances": "advance",
     "opening": "opening",
@@ -33,7 +34,7 @@ _KINDS = {
 }
 
 
-_DERIVED_FROM = ("timezone", "settlement_interval", "flats", "meters", "sharing")
+_DERIVED_FROM = ("timezone", "settlement_interval", "estimates", "location", "flats", "meters", "sharing")
 """Sections that quarter-hours and shares are derived from, beside the readings."""
 
 
@@ -174,7 +175,10 @@ def add_event(connection: Connection, slug: str, kind: str, key: str, body: Tree
 
 def _events(connection: Connection, slug: str) -> Events:
     rows = connection.execute(
-        "SELECT kind, key, body FROM event WHERE community = %s AND kind = ANY(%s)", (slug, list(_KINDS.values()))
+        "SELECT kind, key, body FROM event e WHERE community = %s AND kind = ANY(%s) AND NOT EXISTS"
+        " (SELECT FROM event w WHERE (w.community, w.kind) = (e.community, 'withdrawal')"
+        " AND w.body->>'kind' = e.kind AND w.body->>'key' = e.key)",
+        (slug, list(_KINDS.values())),
     ).fetchall()
     return {(kind, key): body for kind, key, body in rows}
 
@@ -193,7 +197,7 @@ def _collect(events: Events, section: str, entries: list[Tree]) -> None:
 def _key(section: str, entry: Tree) -> str:
     if section == "households":
         return str(entry["id"])
-    if section == "replacements":
+    if section in ("replacements", "edits"):
         return f"{entry['meter']}@{rfc3339(parse_time(entry['at']))}"
     if section == "costs":
         return f"{entry['pool']} {entry['invoice']}"
@@ -241,7 +245,7 @@ def _short(value: Any) -> str:
 
 def _derives_otherwise(connection: Connection, slug: str, config: Tree, difference: Difference) -> bool:
     """Whether quarter-hours and shares come out differently now, so that all of them must be derived anew."""
-    if any(kind == "replacement" for kind, _ in difference.new_events):
+    if any(kind in ("replacement", "edit") for kind, _ in difference.new_events):
         return True
     row = connection.execute("SELECT config FROM community WHERE community = %s", (slug,)).fetchone()
     return row is not None and any(row[0].get(section) != config.get(section) for section in _DERIVED_FROM)

@@ -70,6 +70,7 @@ CREATE TABLE measurement (
     text        text,
     PRIMARY KEY (community, device, point, time)
 );
+CREATE INDEX measurement_serial ON measurement (community, device, time) WHERE quantity = 'serial_number';
 
 CREATE TABLE dead_letter (
     community   text NOT NULL,
@@ -89,7 +90,45 @@ CREATE TABLE device_health (
     last_error  text,
     errors      bigint NOT NULL DEFAULT 0,
     readings    bigint NOT NULL DEFAULT 0,
+    kind        text,                        -- of its profile; this and the next three are written at a collector's start
+    silent_after interval,                   -- how long it may be silent
+    feeds_settlement boolean NOT NULL DEFAULT false,
+    watched_since timestamptz,               -- start of the collector that began to watch it
+    clock_said  timestamptz,                 -- the wrong time it gave, null once its clock is right again
+    clock_wrong_since timestamptz,
     PRIMARY KEY (community, device)
+);
+-- Silences that people were told of; device '' stands for all devices at once, that is for the collector.
+CREATE TABLE silence (
+    community   text NOT NULL,
+    device      text NOT NULL,
+    told_at     timestamptz NOT NULL,
+    over_at     timestamptz,
+    PRIMARY KEY (community, device, told_at)
+);
+CREATE UNIQUE INDEX silence_one_open ON silence (community, device) WHERE over_at IS NULL;
+
+-- What is doubted about a meter or a device before anything is settled; the raw reading stays as it is.
+CREATE TABLE finding (
+    community   text NOT NULL,
+    id          bigint GENERATED ALWAYS AS IDENTITY,
+    code        text NOT NULL,
+    meter       text,                        -- one of the two
+    device      text,
+    since       timestamptz NOT NULL,        -- what it is about: the first and the last instant
+    until       timestamptz NOT NULL,
+    facts       jsonb NOT NULL,              -- the blanks of the sentence (settlement/watch/sentences.py)
+    opened_at   timestamptz NOT NULL,
+    closed_at   timestamptz,                 -- the reason is gone, or it explained itself
+    PRIMARY KEY (community, id),
+    CHECK ((meter IS NULL) <> (device IS NULL))
+);
+CREATE UNIQUE INDEX finding_once ON finding (community, code, coalesce(meter, ''), coalesce(device, ''), since);
+CREATE INDEX finding_open ON finding (community, code) WHERE closed_at IS NULL;
+-- Up to which `known_at` readings were looked at, per community.
+CREATE TABLE looked_until (
+    community   text PRIMARY KEY,
+    known_at    timestamptz NOT NULL
 );
 
 -- Energy per meter and settlement interval [mWh, or millionths of the unit]; null energy means missing.
@@ -104,6 +143,37 @@ CREATE TABLE quarter (
     PRIMARY KEY (community, meter, start),
     CHECK ((energy IS NULL) = (quality = 'missing'))
 );
+-- What a quarter-hour said before it was known better: kept by the database itself, so that nothing can forget it.
+CREATE TABLE quarter_past (
+    community     text NOT NULL,
+    meter         text NOT NULL,
+    start         timestamptz NOT NULL,
+    energy        bigint,
+    quality       text NOT NULL,
+    method        text,
+    known_at      timestamptz NOT NULL,
+    superseded_at timestamptz NOT NULL,
+    PRIMARY KEY (community, meter, start, known_at)
+);
+CREATE FUNCTION quarter_keeps_its_past() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.quarter_past (community, meter, start, energy, quality, method, known_at, superseded_at)
+    VALUES (OLD.community, OLD.meter, OLD.start, OLD.energy, OLD.quality, OLD.method, OLD.known_at, NEW.known_at)
+    ON CONFLICT DO NOTHING;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER quarter_keeps_its_past BEFORE UPDATE ON quarter
+    FOR EACH ROW EXECUTE FUNCTION quarter_keeps_its_past();
+-- What was known of every quarter-hour at an instant.
+CREATE FUNCTION quarter_known(moment timestamptz)
+RETURNS TABLE (community text, meter text, start timestamptz, energy bigint, quality text, method text,
+               known_at timestamptz) LANGUAGE sql STABLE AS $$
+    SELECT q.community, q.meter, q.start, q.energy, q.quality, q.method, q.known_at
+    FROM public.quarter q WHERE q.known_at <= moment
+    UNION ALL
+    SELECT p.community, p.meter, p.start, p.energy, p.quality, p.method, p.known_at
+    FROM public.quarter_past p WHERE p.known_at <= moment AND p.superseded_at > moment
+$$;
 -- What each meter measures, and the sun each flat was given per interval (pages; the statement recomputes).
 CREATE TABLE meter (
     community   text NOT NULL,
@@ -298,3 +368,8 @@ CREATE VIEW grafana.freshness WITH (security_barrier = true) AS
     LEFT JOIN LATERAL (SELECT time AS newest FROM public.reading r
                        WHERE (r.community, r.meter) = (m.community, m.meter) ORDER BY time DESC LIMIT 1) r ON true
     GROUP BY 1, 2;
+-- Per kind of device: how many there are, and how many are silent. At night inverters sleep, and count as silent.
+CREATE VIEW grafana.devices WITH (security_barrier = true) AS
+    SELECT d.community, d.kind, count(*) AS devices, count(*) FILTER (WHERE d.last_seen IS NULL) AS never,
+           count(*) FILTER (WHERE d.last_seen < now() - d.silent_after) AS silent
+    FROM public.device_health d WHERE d.kind IS NOT NULL GROUP BY 1, 2;

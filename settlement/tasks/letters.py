@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from gettext import NullTranslations
 
-from babel.dates import format_date
+from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
 
 from core.community import Task
@@ -69,6 +71,68 @@ def level(community_name: str, level_kg: Decimal, stock_kg: Decimal, language: s
         words.gettext("Would you look at the sensor, or count the pellets?"),
     ]
     return _letter(words, community_name, words.gettext("The level sensor and the books do not agree"), paragraphs)
+
+
+def devices_silent(
+    community_name: str, devices: Sequence[tuple[str, datetime | None]], link: str, language: str
+) -> Letter:
+    """Ask an operator to look after devices; each with its local time of last being heard, None for never."""
+    words = _words(language)
+    lines = [
+        words.gettext("%(device)s, last heard on %(moment)s")
+        % {"device": device, "moment": format_datetime(heard, "d MMMM HH:mm", locale=_locale(language))}
+        if heard is not None
+        else words.gettext("%(device)s, never heard") % {"device": device}
+        for device, heard in devices
+    ]
+    paragraphs = [
+        words.ngettext(
+            "We no longer hear %d device that the settlement needs.",
+            "We no longer hear %d devices that the settlement needs.",
+            len(devices),
+        )
+        % (len(devices),)
+        + "\n"
+        + "\n".join(lines),
+        words.gettext("Does it have power, and is its cable or network all right? All devices are here:") + "\n" + link,
+        words.gettext("Counters go on counting: what was used meanwhile is not lost, only its hours are."),
+    ]
+    return _letter(words, community_name, words.gettext("Devices have fallen silent"), paragraphs)
+
+
+def devices_back(community_name: str, devices: Sequence[str], link: str, language: str) -> Letter:
+    """Tell an operator that devices are heard again."""
+    words = _words(language)
+    paragraphs = [
+        words.gettext("These devices are heard again: %s.") % ", ".join(devices),
+        words.gettext("All devices are here:") + "\n" + link,
+    ]
+    return _letter(words, community_name, words.gettext("Devices are heard again"), paragraphs)
+
+
+def collector_silent(community_name: str, last: datetime | None, link: str, language: str) -> Letter:
+    """Tell an operator that nothing at all is heard; ``last`` is the local time of the last word, None for never."""
+    words = _words(language)
+    if last is None:
+        heard = words.gettext("No device has ever been heard.")
+    else:
+        moment = format_datetime(last, "d MMMM HH:mm", locale=_locale(language))
+        heard = words.gettext("No device has been heard since %s.") % moment
+    paragraphs = [
+        heard + " " + words.gettext("So the collector itself, the broker or the network seems to be down."),
+        words.gettext("Would you look at the service that collects readings?") + "\n" + link,
+    ]
+    return _letter(words, community_name, words.gettext("No readings come in any more"), paragraphs)
+
+
+def collector_back(community_name: str, link: str, language: str) -> Letter:
+    """Tell an operator that readings come in again."""
+    words = _words(language)
+    paragraphs = [
+        words.gettext("Readings come in again."),
+        words.gettext("A device that stays silent is reported by itself. All devices are here:") + "\n" + link,
+    ]
+    return _letter(words, community_name, words.gettext("Readings come in again"), paragraphs)
 
 
 def _refill(words: NullTranslations, days: float) -> str:

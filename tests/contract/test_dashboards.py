@@ -109,6 +109,7 @@ def test_a_panel_explains_itself_and_asks_only_the_building(panel: Json) -> None
         "grafana.building_day",
         "grafana.pellet_stock",
         "grafana.freshness",
+        "grafana.devices",
     }
     assert "$__timeFilter" not in sql, "it counts an interval on a border twice"
     assert not re.search(r"\$__timeGroup\w*\([^)]*'\d+[dwMy]'", sql), "its days are UTC days"
@@ -179,6 +180,15 @@ def fill(url: str) -> None:
             cursor.executemany(
                 "INSERT INTO meter (community, meter, measures, unit, flat, common) VALUES (%s, %s, %s, %s, %s, %s)",
                 [(community, *meter, meter[0] == "el-common") for meter in meters],
+            )
+            cursor.executemany(
+                "INSERT INTO device_health (community, device, kind, silent_after, last_seen)"
+                " VALUES (%s, %s, %s, '1 hour', now() - %s::interval)",
+                [
+                    (community, "p1-A01", "electricity_meter", "2 hours"),
+                    (community, "p1-A02", "electricity_meter", None),
+                    (community, "roof", "inverter", "1 minute"),
+                ],
             )
         cursor.execute(
             "INSERT INTO quarter (community, meter, start, energy, quality)"
@@ -398,6 +408,11 @@ def test_a_condition_never_meets_a_row_the_view_hides(as_grafana: psycopg.Connec
     assert rows == [(2 * (24 * DAYS + 1),)]
 
 
+def test_silent_devices_are_counted_by_kind(as_grafana: psycopg.Connection[Any]) -> None:
+    sql = "SELECT kind, devices, silent, never FROM grafana.devices WHERE community = 'de-ster' ORDER BY kind"
+    assert run(as_grafana, sql)[1] == [("electricity_meter", 2, 1, 1), ("inverter", 1, 0, 0)]
+
+
 @pytest.mark.parametrize("view", ["building_quarter", "building_day"])
 def test_a_sum_over_fewer_than_ten_flats_is_not_shown(
     as_grafana: psycopg.Connection[Any], filled: str, view: str
@@ -436,7 +451,7 @@ def test_a_meter_that_is_silent_or_was_never_heard_is_seen_among_others(
         owner.rollback()
 
 
-@pytest.mark.parametrize("view", ["building_quarter", "building_day", "pellet_stock", "freshness"])
+@pytest.mark.parametrize("view", ["building_quarter", "building_day", "pellet_stock", "freshness", "devices"])
 def test_no_view_has_a_column_that_could_name_a_flat(as_grafana: psycopg.Connection[Any], view: str) -> None:
     names, _ = run(as_grafana, f"SELECT * FROM grafana.{view} LIMIT 0")
     assert not {"flat", "meter", "device", "household", "party", "person"} & set(names)

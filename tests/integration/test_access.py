@@ -49,6 +49,7 @@ MATRIX: dict[tuple[str, str], tuple[str, frozenset[str | None] | frozenset[str]]
     ("GET", "/api/v1/months/{month}/statement.pdf"): ("/api/v1/months/2026-04/statement.pdf", CORPORATION),
     ("GET", "/api/v1/months/{month}/statement.csv"): ("/api/v1/months/2026-04/statement.csv", CORPORATION),
     ("GET", "/api/v1/devices"): ("/api/v1/devices", OPERATOR),
+    ("GET", "/api/v1/devices/findings"): ("/api/v1/devices/findings?closed=true", OPERATOR),
     ("GET", "/"): ("/", ALL),
     ("GET", "/statements"): ("/statements", RESIDENTS),
     ("GET", "/statements/{month}"): ("/statements/2026-04", LIVED_IN_APRIL),
@@ -122,6 +123,7 @@ def test_what_is_forbidden_and_what_does_not_exist_cannot_be_told_apart(
         ("/api/v1/months/2026-04", "/api/v1/months/1999-01"),
         ("/api/v1/months/2026-04/statement.json", "/api/v1/nonsense"),
         ("/api/v1/devices", "/api/v1/devices/p1-A03"),
+        ("/api/v1/devices/findings", "/api/v1/devices/p1-A03"),
         ("/api/v1/me/statements/1999-01.json", "/api/v1/flats/A03"),
     ):
         one, other = clients["resident"].get(forbidden), clients["resident"].get(absent)

@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
+from html import unescape
 from urllib.parse import urlsplit
 
 import httpx
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
 from api.serve import run
@@ -267,14 +269,35 @@ def test_a_batch_with_one_fault_changes_nothing(fresh: str, address: str) -> Non
 def test_devices_tell_their_health_to_the_operator(fresh: str, address: str) -> None:
     with connect(fresh) as connection:
         connection.execute(
-            "INSERT INTO device_health (community, device, last_seen, errors, last_error, readings)"
-            " VALUES (%s, 'p1-A01', %s, 3, 'no answer', 12)",
-            (SLUG, NOW),
+            "INSERT INTO device_health (community, device, last_seen, errors, last_error, readings, silent_after)"
+            " VALUES (%s, 'p1-A01', %s, 3, 'no answer', 12, '1 hour')",
+            (SLUG, NOW - timedelta(minutes=5)),
+        )
+        connection.execute(
+            "INSERT INTO finding (community, code, meter, since, until, facts, opened_at, closed_at) VALUES"
+            " (%(c)s, 'register-jumped', 'el-A01', %(now)s, %(now)s, %(facts)s, %(now)s, NULL),"
+            " (%(c)s, 'register-dipped', 'el-A01', %(now)s, %(now)s, %(facts)s, %(now)s, %(now)s)",
+            {"c": SLUG, "now": NOW, "facts": Jsonb({"before": "1.5", "after": "990", "unit": "kWh"})},
         )
     with house.client(address, fresh, "operator") as client:
         devices = {row["id"]: row for row in client.get("/api/v1/devices").json()}
+        found = client.get("/api/v1/devices/findings").json()
+        ever = client.get("/api/v1/devices/findings?closed=true").json()
         page = client.get("/devices").text
-    assert devices["p1-A01"]["last_seen"] == "2026-05-13T12:20:00Z"
+    assert devices["p1-A01"]["last_seen"] == "2026-05-13T12:15:00Z"
+    assert [devices["p1-A01"][name] for name in ("state", "age_seconds", "silent_after_seconds")] == [
+        "error",
+        300,
+        3600,
+    ]
+    assert (devices["silo"]["state"], devices["silo"]["age_seconds"]) == ("never", None)
+    assert devices["p1-A01"]["findings"] == found
+    assert found[0]["text"].startswith("Meter el-A01 jumped from 1.5 to 990 kWh between 13 May 2026 14:20")
+    assert [(one["code"], one["closed_at"]) for one in ever] == [
+        ("register-dipped", "2026-05-13T12:20:00Z"), ("register-jumped", None),
+    ]  # fmt: skip
+    assert found[0]["text"] in unescape(page)
+    assert "We do not hear 1 device." in page
     assert (devices["p1-A01"]["errors"], devices["silo"]["last_seen"]) == (3, None)
     assert devices["p1-A01"]["feeds"] == {"electric_energy_import": "el-A01"}
     assert "no answer" in page

@@ -1,0 +1,34 @@
+"""How much a meter can count in an hour: what its connection carries."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from core.community import Measures, Meter
+from core.units import ENERGY_UNITS, MILLIONTHS
+
+USUAL_KW: Final[dict[Measures, Decimal]] = {
+    "electricity": Decimal("17.25"),  # a flat's connection in the Netherlands: 3 x 25 A at 230 V
+    "grid_import": Decimal("172.5"),  # a building's: up to 3 x 250 A
+    "grid_export": Decimal("172.5"),
+    "solar_generation": Decimal("172.5"),  # what the roof makes goes through the building's connection
+    "heat": Decimal(60),  # a flat's heat exchanger for tap water gives some 35 kW, the largest 50
+    "hot_water": Decimal(60),
+    "heat_produced": Decimal(500),  # pellet boilers of blocks of flats end at some 300 kW; two may stand side by side
+}
+"""Power that a connection carries where the community file names none as ``max_kw`` [kW]."""
+COMMON_KW: Final = Decimal("55.2")
+"""The common area has lifts, pumps and charging points: 3 x 80 A, the largest small connection [kW]."""
+MOST_WATER: Final = 3 * MILLIONTHS
+"""Hot water of a flat in an hour; a tap gives some 0.7 m3 and a wide shower 1.2 [millionths of a m3]."""
+
+
+def most_per_hour(meter: Meter) -> int | None:
+    """Return the most a meter can count in an hour [mWh or millionths], None where nothing is known about it."""
+    if meter.unit == "m3":
+        return MOST_WATER
+    if meter.unit not in ENERGY_UNITS:
+        return None
+    usual = COMMON_KW if meter.common else USUAL_KW[meter.measures]
+    return int((usual if meter.max_kw is None else meter.max_kw) * MILLIONTHS)
