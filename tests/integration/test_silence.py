@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -9,9 +10,14 @@ import pytest
 
 from core.community import Community
 from core.db.connection import Connection, connect
+from core.settings import Settings
+from settlement import jobs
 from settlement.watch import silence
 from tests.support import watchtown as town
 from tests.support.watchtown import NOW
+
+# The notification library imports a module of the standard library that is on its way out, on Python 3.11 and 3.12.
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 SLUG = "de-ster"
 MINUTE = timedelta(minutes=1)
@@ -135,3 +141,21 @@ def test_a_device_no_collector_has_introduced_is_not_waited_for(connection: Conn
     connection.execute("DELETE FROM device_health WHERE device = 'p1-A01'")
     connection.execute("UPDATE device_health SET silent_after = NULL, last_seen = NULL WHERE device = 'p1-A02'")
     assert check(connection, community, NOW) == []
+
+
+def test_the_worker_tells_the_broker_what_fell_silent(
+    connection: Connection, community: Community, database_url: str
+) -> None:
+    told: list[tuple[str, str]] = []
+    heard(connection, NOW)
+    heard(connection, NOW - 2 * HOUR, "p1-A01", "p1-A03")
+    work = jobs.Work(database_url, Settings(), SLUG, lambda topic, text: told.append((topic, text)))
+    jobs.do(work, "devices", jobs.SCHEDULE["devices"][1], NOW)
+    jobs.do(work, "devices", jobs.SCHEDULE["devices"][1], NOW + MINUTE)
+    ((topic, text),) = told
+    assert topic == "wijkenergie/de-ster/alerts/device-silent"
+    assert json.loads(text) == {
+        "kind": "device-silent",
+        "text": "Devices have fallen silent: p1-A01, p1-A03",
+        "time": "2026-05-13T12:00:00Z",
+    }

@@ -77,6 +77,15 @@ def test_a_lifetime_counter_that_is_away_for_hours_shows_a_negative_and_later_a_
     assert told(look(values.items())) == [("register-strayed", 60, 399, False)]
 
 
+def test_a_counter_that_is_away_for_days_is_told_at_both_ends() -> None:
+    hours = range(24 * 5)
+    values = {60.0 * hour: "0" if 30 <= hour < 90 else f"{5000 + hour}.000" for hour in hours}
+    assert told(look(values.items())) == [
+        ("register-reset", 29 * 60, 30 * 60, False),
+        ("register-jumped", 89 * 60, 90 * 60, False),
+    ]
+
+
 @pytest.mark.parametrize("days", [10, 13])
 def test_days_offline_and_then_one_giant_bar_is_a_gap_and_no_jump(days: int) -> None:
     values = steady(minutes=range(-60, 1)) | {days * 1440.0: "5140.000", days * 1440.0 + 1: "5140.010"}
