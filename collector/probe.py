@@ -62,10 +62,17 @@ class Candidate:
 
     @cached_property
     def changes(self) -> int:
-        """How much would have to be wrong in the profile; one unit mistake may touch energy and power alike."""
+        """How many mistakes there would have to be in the profile; one of units may touch energy and power alike."""
         factors = {option.factor for option in self.options.values()} - {AS_WRITTEN.factor}
         flips = sum(option.flipped for option in self.options.values())
         return self.order.changes_from(written(self.profile)) + len(factors) + flips
+
+    def beats(self, other: Candidate) -> bool:
+        """Whether it explains what was seen at least as well with fewer changes, or better with no more."""
+        part = self.order == other.order and self.options.items() < other.options.items()
+        if part or self.changes < other.changes:
+            return self.strength >= other.strength
+        return self.changes == other.changes and self.strength > other.strength
 
     @property
     def rescaled(self) -> bool:
@@ -147,19 +154,15 @@ class Check:
 
     @cached_property
     def suggested(self) -> tuple[Candidate, ...]:
-        """Changes a person should look at: no other that fits is smaller and proven as well.
+        """Changes a person should look at: those that no other beats.
 
         Beside a profile that fits as written, only another order or sign counts; the scale is told by `scale_proven`.
         """
         if self.verdict == "fits":
             rivals = [other for other in self.fitting if not other.rescaled and other.strength >= self.written.strength]
             return tuple(rivals[:_MOST_SHOWN])
-        best: list[Candidate] = []
-        for other in self.fitting:
-            if all(other.changes == known.changes or other.strength > known.strength for known in best):
-                best.append(other)
-        strongest = {changes: max(one.strength for one in group) for changes, group in _by_changes(best)}
-        return tuple(one for one in best if one.strength == strongest[one.changes])[:_MOST_SHOWN]
+        best = [one for one in self.fitting if not any(other.beats(one) for other in self.fitting)]
+        return tuple(best[:_MOST_SHOWN])
 
     @cached_property
     def scale_proven(self) -> bool:
@@ -301,8 +304,3 @@ def _mend(name: str, heard: Mapping[Option, Heard], judged: Mapping[tuple[str, O
     return next(
         (option for option in heard if all(reason.weight != "against" for reason in judged[name, option])), AS_WRITTEN
     )
-
-
-def _by_changes(candidates: Sequence[Candidate]) -> Iterator[tuple[int, list[Candidate]]]:
-    for changes, group in itertools.groupby(candidates, key=lambda one: one.changes):
-        yield changes, list(group)
