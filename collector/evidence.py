@@ -58,6 +58,7 @@ _HOUR: Final = Decimal(3600)
 _STEADY: Final = 3  # between two looks a load may change this much, and a counter lag behind
 _PROVEN_STEPS: Final = 3  # a rise of fewer steps agrees with other scales as well
 _SLACK_W: Final = Decimal(20)
+_CLOCKS_DIFFER: Final = 60  # [s] the stored time may be that of the device's own clock
 _NIGHT_DEGREES: Final = Decimal(-3)
 _STANDBY_W: Final = Decimal(60)
 _CLOUD_EDGE: Final = Decimal("1.5")  # reflected by clouds, the sun can be stronger than under a clear sky
@@ -248,7 +249,7 @@ def _since(said: Said, amount: Decimal, fed: Fed) -> Iterator[Reason]:
         return
     unit = QUANTITY_UNITS[said.point.quantity]
     stored = f"{amount_text(fed.value, unit)}, which meter {fed.meter} showed on {rfc3339(fed.time)[:16]}Z"
-    hours = Decimal(str(max((said.times[-1] - fed.time).total_seconds(), 0))) / _HOUR
+    hours = Decimal(str(max((said.times[-1] - fed.time).total_seconds(), 0) + _CLOCKS_DIFFER)) / _HOUR
     most = _FASTEST[said.point.quantity] * hours + said.step
     if amount < fed.value - said.step:
         yield _reason(said, "against", f"less than {stored}")

@@ -167,7 +167,7 @@ def _said(point: Point, values: list[Value], refused: Refused | None, option: Op
     shown = [Decimal(1).scaleb(int(amount.normalize().as_tuple().exponent)) for amount in amounts if amount]
     declared = [point.resolution * option.factor] if point.resolution else []
     floats = [value.resolution for value in values if value.resolution is not None]
-    step = max([*floats, *declared, *([] if floats else [min(shown)] if shown else [])], default=Decimal(0))
+    step = max([*floats, *declared, *([min(shown)] if shown else [])], default=Decimal(0))
     unit = point.unit
     return Said(
         point,

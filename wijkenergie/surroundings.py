@@ -165,11 +165,13 @@ def sun_at(location: Location, now: datetime) -> Sun:
     import pandas as pd  # noqa: PLC0415 - heavy, and only needed for a roof
     import pvlib  # noqa: PLC0415 - see above
 
-    place = pvlib.location.Location(
-        float(location.latitude), float(location.longitude), altitude=float(location.altitude_m)
-    )
-    times = pd.DatetimeIndex([now])
-    clear = place.get_clearsky(times, model="ineichen", linke_turbidity=_LINKE_TURBIDITY).iloc[0]
-    elevation = place.get_solarposition(times)["apparent_elevation"].iloc[0]
-    share = (clear["dni"] + clear["dhi"]) / _STANDARD_W_M2
-    return Sun(Decimal(str(round(float(elevation), 2))), Decimal(str(round(float(share), 4))))
+    place = (float(location.latitude), float(location.longitude))
+    altitude = float(location.altitude_m)
+    position = pvlib.solarposition.get_solarposition(pd.DatetimeIndex([now]), *place, altitude=altitude)
+    zenith = position["apparent_zenith"].to_numpy()
+    elevation = Decimal(str(round(90 - float(zenith[0]), 2)))
+    if elevation <= 0:
+        return Sun(elevation, Decimal(0))
+    airmass = pvlib.atmosphere.get_relative_airmass(zenith)
+    clear = pvlib.clearsky.ineichen(zenith, airmass, _LINKE_TURBIDITY, altitude=altitude)
+    return Sun(elevation, Decimal(str(round(float((clear["dni"] + clear["dhi"])[0]) / _STANDARD_W_M2, 4))))
