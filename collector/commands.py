@@ -32,7 +32,7 @@ from core.time import utc_now
 from core.wire import QUANTITY_UNITS
 
 _ATTEMPTS: Final = 3  # the first answer of a device that was idle can be slow
-_PATIENT: Final = 4
+_PATIENT: Final = 4  # times the first pause
 _PATIENCE_SECONDS: Final = 90.0  # a smart meter speaks every second, many sensors once a minute
 
 
@@ -120,9 +120,10 @@ def look_again(
     """
     profile = load(name)
     looks = [first]
-    if profile.link.transport == "mqtt" or pause <= 0:  # the next message may be an hour away
-        return check(profile, looks, building)
     found = check(profile, looks, building)
+    # The next message may be an hour away, and a meter on a battery does not like to be asked twice.
+    if pause <= 0 or not profile.link.transport.startswith(("modbus", "http")):
+        return found
     for seconds in (pause, _PATIENT * pause):
         tell(f"Reading again in {seconds:.0f} seconds, to see how the counters move.")
         time.sleep(seconds)

@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
 from collector.profile import Point, Profile
 from collector.variants import ENERGY, POWER, Heard, Said
-from core.time import rfc3339
 from core.wire import QUANTITY_UNITS
 
 Weight = Literal["against", "open", "possible", "agrees"]
@@ -192,12 +191,12 @@ def together(counters: Iterable[Said], power: Said) -> Iterator[Reason]:
     least = slow / _STEADY * seconds / _HOUR / 1000 - step
     most = (fast * _STEADY + _SLACK_W) * seconds / _HOUR / 1000 + step
     expected = amount_text((slow + fast) / 2 * seconds / _HOUR / 1000, "kWh")
-    text = f"rose by {amount_text(rise, 'kWh')} in {seconds:.0f} seconds, where {amount_text(fast, 'W')} "
+    text, watts = f"rose by {amount_text(rise, 'kWh')} in {seconds:.0f} seconds", amount_text(fast, "W")
     if least <= rise <= most:
         weight: Weight = "agrees" if rise >= _PROVEN_STEPS * step else "possible"
-        yield _reason(moved[0], weight, text + "fits")
+        yield _reason(moved[0], weight, f"{text}, which fits {watts}")
     else:
-        yield _reason(moved[0], "against", text + f"would make it {expected}")
+        yield _reason(moved[0], "against", f"{text}, but {watts} makes {expected} in that time")
 
 
 def phases(profile: Profile, heard: Heard) -> Iterator[Reason]:
@@ -248,7 +247,8 @@ def _since(said: Said, amount: Decimal, fed: Fed) -> Iterator[Reason]:
     if fed.value is None or fed.time is None:
         return
     unit = QUANTITY_UNITS[said.point.quantity]
-    stored = f"{amount_text(fed.value, unit)}, which meter {fed.meter} showed on {rfc3339(fed.time)[:16]}Z"
+    when = f"{fed.time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    stored = f"{amount_text(fed.value, unit)}, which meter {fed.meter} showed on {when}"
     hours = Decimal(str(max((said.times[-1] - fed.time).total_seconds(), 0) + _CLOCKS_DIFFER)) / _HOUR
     most = _FASTEST[said.point.quantity] * hours + said.step
     if amount < fed.value - said.step:
@@ -266,20 +266,24 @@ def _by_sun(said: Said, amount: Decimal, sun: Sun, peak_w: Decimal | None) -> It
             yield _reason(said, "against", f"{height} below the horizon, so there is no sun to make this")
         return
     most = (peak_w or _CONNECTION_W) * max(sun.share, Decimal(0)) * _CLOUD_EDGE + _STANDBY_W
-    text = f"{height} high, for at most about {amount_text(most.quantize(Decimal(1)), 'W')} here"
-    yield _reason(said, "against" if amount > most else "open", text)
+    limit = f", for at most about {amount_text(most.quantize(Decimal(1)), 'W')} here"
+    if amount > most:
+        yield _reason(said, "against", f"{height} high{limit}")
+    else:
+        yield _reason(said, "open", f"{height} high{limit if peak_w else ''}")
 
 
 def _by_balance(said: Said, amount: Decimal, balance: Balance | None) -> Iterator[Reason]:
     if balance is None:
         return
-    left = max(balance.taken_w - balance.others_w, Decimal(0))
     text = (
-        f"over the last {balance.minutes} minutes the building took in {amount_text(balance.taken_w, 'W')} on average,"
-        f" of which its other meters leave {amount_text(left, 'W')}"
+        f"the building took in {amount_text(balance.taken_w, 'W')} on average over the last {balance.minutes} minutes"
     )
-    too_much = amount > _STEADY * balance.taken_w + _BURST_W
-    yield _reason(said, "against" if too_much else "open", text)
+    if amount > _STEADY * balance.taken_w + _BURST_W:
+        left = amount_text(max(balance.taken_w - balance.others_w, Decimal(0)), "W")
+        yield _reason(said, "against", f"{text}, of which its other meters leave {left}")
+    else:
+        yield _reason(said, "open", text)
 
 
 def _derived(point: Point) -> bool:

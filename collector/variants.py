@@ -113,7 +113,7 @@ def orders(profile: Profile) -> list[Order]:
     own = written(profile)
     if not any(point.type and WORDS[point.type] > 1 for point in profile.points):
         return [own]
-    known = [Order(word, byte) for word in ("big", "little") for byte in ("big", "little")]
+    known = [Order(word, byte) for byte in ("big", "little") for word in ("big", "little")]
     return sorted(known, key=own.changes_from)
 
 

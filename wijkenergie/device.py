@@ -53,7 +53,7 @@ def read(
     profile: ProfileName,
     link: Link,
     meter: Annotated[str | None, typer.Option("--meter", metavar="ID", help="the meter it would fill")] = None,
-    pause: Annotated[float, typer.Option("--pause", metavar="SECONDS", help="time between the two looks")] = 10,
+    pause: Annotated[float, typer.Option("--pause", metavar="SECONDS", min=0, help="time between the two looks")] = 10,
     *,
     check: Annotated[bool, typer.Option("--check/--no-check", help="tell whether the profile fits")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="print the check as JSON, after the readings")] = False,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from collector.probe import Candidate, Check
+from collector.candidate import Candidate
+from collector.probe import Check
 
 _WIDE = 120
 
@@ -29,6 +30,9 @@ def show_check(check: Check, building: str) -> None:
     for one in check.suggested:
         console.print(f"{also}: {one.what()}.")
         console.print(_points(one))
+    if check.verdict == "does not fit" and not (check.suggested or check.whole):
+        for one in check.tried:
+            console.print(f"With {one.what()}: {one.values()}.")
     for sentence in (*check.advice(), building):
         console.print(sentence)
 

@@ -88,14 +88,14 @@ def test_watt_hours_read_as_kilowatt_hours_rise_a_thousand_times_too_fast() -> N
     looks = [look(whole(6_057_339 + wh, 2) + whole(831, 2), 10 * wh / 2.3) for wh in (0, 23)]
     found = check(profile(unit="kWh"), looks)
     assert "rose by 23 kWh in 100 seconds" in because(found, "energy")
-    assert meant(found) == ["energy x 0.001 (in Wh and not kWh?)"]
+    assert meant(found) == ["energy x 0.001 (Wh taken for kWh?)"]
 
 
 def test_kilowatt_hours_read_as_watt_hours_rise_too_slowly() -> None:
     looks = [look(whole(605_733 + steps, 2) + whole(8310, 2), 4.33 * steps) for steps in (0, 10)]
     found = check(profile(unit="Wh", scale="0.01"), looks)
-    assert because(found, "energy") == "rose by 0.1 Wh in 43 seconds, where 8,310 W would make it 99.951 Wh"
-    assert meant(found) == ["power x 0.001", "energy x 1000 (in kWh and not Wh?)"]
+    assert because(found, "energy") == "rose by 0.1 Wh in 43 seconds, but 8,310 W makes 99.951 Wh in that time"
+    assert meant(found) == ["power x 0.001", "energy x 1000 (kWh taken for Wh?)"]
     assert "Several changes would fit; the display of the device tells which is right." in found.advice()
 
 
@@ -104,12 +104,12 @@ def test_the_map_of_a_sibling_model_is_found_by_the_meter_s_stored_value() -> No
     sh = profile(quantity="pv_energy", kind="inverter", unit="kWh", scale="0.1", link=", word_order: little")
     looks = [look(swapped(whole(6057, 2)) + swapped(whole(831, 2)), second) for second in (0, SECONDS)]
     alone = check(sh, looks)
-    assert (alone.verdict, alone.scale_proven) == ("fits", False)
+    assert (alone.verdict, alone.unproven) == ("fits", ("energy", "power"))
     assert "compare with the display" in " ".join(alone.advice()).lower()
     pv = Fed("energy", "pv", "solar_generation", Decimal(6041), NOON - timedelta(days=1))
     found = check(sh, looks, Building(fed=(pv,)))
     assert (found.verdict, meant(found)) == ("does not fit", ["energy x 10"])
-    assert because(found, "energy") == "less than 6,041 kWh, which meter pv showed on 2026-05-12T12:00Z"
+    assert because(found, "energy") == "less than 6,041 kWh, which meter pv showed on 2026-05-12 12:00 UTC"
     assert found.suggested[0].values() == "6,057 kWh, 831 W"
 
 
@@ -138,6 +138,8 @@ def test_a_device_that_refuses_every_register_gives_nothing() -> None:
     found = check(profile(), [refused])
     assert found.headline().endswith("the device answers, but gives nothing that was asked for.")
     assert "illegal data address" in because(found, "energy")
+    other = Raw(NOON, messages=(Message("t/SENSOR", b'{"Time": "x", "SML": {}}', NOON),))
+    assert check(load("tasmota.energy"), [other]).headline() == found.headline()
 
 
 def test_a_spike_of_a_counter_between_two_looks_is_no_energy() -> None:
@@ -152,7 +154,7 @@ def test_a_spike_of_a_counter_between_two_looks_is_no_energy() -> None:
 def test_a_negative_power_read_without_a_sign_is_found() -> None:
     looks = [look(whole(6_057_339, 2) + whole(-536, 2), second) for second in (0, SECONDS)]
     found = check(profile(power="uint32"), looks)
-    assert (found.verdict, meant(found)) == ("does not fit", ["power read with the other sign rule"])
+    assert (found.verdict, meant(found)) == ("does not fit", ["power read as signed numbers"])
     assert found.suggested[0].values() == "6,057.339 kWh, -536 W"
 
 
@@ -188,7 +190,7 @@ def test_a_reading_that_follows_on_the_stored_one_proves_order_and_scale() -> No
     fed = Fed("energy", "el-A01", "electricity", Decimal("6057.1"), NOON - timedelta(minutes=15))
     found = check(profile(), [look(whole(6_057_339, 2))], Building(fed=(fed,)))
     assert (found.verdict, found.suggested) == ("fits", ())
-    assert because(found, "energy") == "follows on 6,057.1 kWh, which meter el-A01 showed on 2026-05-13T11:45Z"
+    assert because(found, "energy") == "follows on 6,057.1 kWh, which meter el-A01 showed on 2026-05-13 11:45 UTC"
 
 
 def test_no_panel_works_in_the_dark() -> None:
@@ -224,7 +226,7 @@ def test_a_flat_cannot_use_far_more_than_the_building_takes_in() -> None:
     kilowatts = check(profile(power="uint16"), [look([*whole(6_057_339, 2), 41_500])], house)
     assert kilowatts.verdict == "does not fit"
     assert because(kilowatts, "power") == (
-        "over the last 60 minutes the building took in 5,200 W on average, of which its other meters leave 600 W"
+        "the building took in 5,200 W on average over the last 60 minutes, of which its other meters leave 600 W"
     )
     assert check(profile(power="uint16"), [look([*whole(6_057_339, 2), 4150])], house).verdict == "fits"
 
@@ -242,7 +244,20 @@ def test_a_payload_of_text_is_judged_by_its_scale_only() -> None:
         return Raw(at, messages=(Message("t/SENSOR", payload, at),))
 
     found = check(load("tasmota.energy"), [message(6_057_339, 0), message(6_057_362, 100)])
-    assert meant(found) == ["energy x 0.001 (in Wh and not kWh?)"]
+    assert meant(found) == ["energy x 0.001 (Wh taken for kWh?)"]
+
+
+def test_where_nothing_fits_the_values_of_every_order_are_shown() -> None:
+    words = [*swapped(whole(6_057_339, 2)), 0x7FFF, 0x7FFF]
+    found = check(profile(unit="MWh"), [look(words), look([*words[:2], 0x7FFF, 0x7FFE], SECONDS)])
+    assert (
+        found.headline() == "Nothing fits, in whatever word order and on whatever scale: wrong profile or wrong unit?"
+    )
+    assert [one.what() for one in found.tried] == [
+        "word order little",
+        "byte order little",
+        "word order little and byte order little",
+    ]
 
 
 def test_what_is_said_for_machines_names_the_numbers_to_write_down() -> None:
