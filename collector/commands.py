@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import queue
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,8 +17,10 @@ import paho.mqtt.client as mqtt
 
 from collector.catalogue import load, published
 from collector.decode import decode
+from collector.evidence import Building
 from collector.links import ModbusLink, MqttLink, parse_link
 from collector.plan import requests
+from collector.probe import Check, check
 from collector.profile import Point, Profile
 from collector.raw import Message, Raw, dump
 from collector.raw import load as load_raw
@@ -30,6 +33,7 @@ from core.time import utc_now
 from core.wire import QUANTITY_UNITS
 
 _ATTEMPTS: Final = 3  # the first answer of a device that was idle can be slow
+_PATIENT: Final = 4  # times the first pause
 _PATIENCE_SECONDS: Final = 90.0  # a smart meter speaks every second, many sensors once a minute
 
 
@@ -87,6 +91,51 @@ def read_once(name: str, link: str) -> list[dict[str, Any]]:
     """
     profile = load(name)
     return _decoded(fetch(profile, link, utc_now), profile)
+
+
+def first_contact(name: str, link: str) -> tuple[Raw, list[dict[str, Any]]]:
+    """Read a real device once; return what it sent too, for `look_again`. Errors as of `read_once`."""
+    profile = load(name)
+    raw = fetch(profile, link, utc_now)
+    return raw, _decoded(raw, profile)
+
+
+def look_again(
+    name: str, link: str, first: Raw, building: Building, pause: float, tell: Callable[[str], None]
+) -> Check:
+    """Judge a profile by a first look and, where a device can be asked, a second one some time later.
+
+    Parameters
+    ----------
+    name, link
+        As of `read_once`.
+    first
+        What `first_contact` returned.
+    building
+        What is known about the place.
+    pause
+        Time between the looks [s]. A no that rests on a counter alone is looked at once more after four times as
+        long, because some counters move in jumps.
+    tell
+        Takes a sentence before each wait.
+    """
+    profile = load(name)
+    looks = [first]
+    found = check(profile, looks, building)
+    # The next message may be an hour away, and a meter on a battery does not like to be asked twice.
+    if pause <= 0 or not profile.link.transport.startswith(("modbus", "http")):
+        return found
+    for seconds in (pause, _PATIENT * pause):
+        tell(f"Reading again in {seconds:.0f} seconds, to see how the counters move.")
+        time.sleep(seconds)
+        try:
+            looks.append(fetch(profile, link, utc_now))
+        except Unavailable:
+            break  # told by the number of looks
+        found = check(profile, looks, building)
+        if not found.only_the_rise_is_against:
+            break
+    return found
 
 
 def record(name: str, link: str, out: Path) -> None:

@@ -43,6 +43,20 @@ def feeds_of(device: Device, profile: Profile, community: Community) -> dict[str
     return {_point(profile, name).id: meters[meter] for name, meter in device.feeds.items()}
 
 
+def point_for(profile: Profile, meter: Meter) -> Point:
+    """Return the point that would fill a meter: the first of a fitting quantity that is not internal.
+
+    Raises
+    ------
+    BadInput
+        If the profile has none.
+    """
+    for point in profile.points:
+        if not point.internal and point.kind != "enum" and point.quantity in _FITTING[meter.measures]:
+            return point
+    raise BadInput(f"'{profile.id}' has nothing that meter '{meter.id}' measures ({meter.measures}).")
+
+
 def meter_value(value: Decimal, unit: str, meter: Meter) -> Decimal:
     """Convert a device's value to the unit of the meter it fills; exact but for binary floats beyond 12 decimals."""
     with localcontext(EXACT):

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from core.errors import CheckFailed
+from core.settings import load_settings
+from core.time import utc_now
 
 app = typer.Typer(
     help="Device profiles: list, show, decode, read, record.", no_args_is_help=True, rich_markup_mode=None
@@ -44,12 +49,36 @@ def decode(profile: ProfileName, file: Annotated[Path, typer.Argument(metavar="F
 
 
 @app.command()
-def read(profile: ProfileName, link: Link) -> None:
-    """Read a real device once and print the readings."""
+def read(
+    profile: ProfileName,
+    link: Link,
+    meter: Annotated[str | None, typer.Option("--meter", metavar="ID", help="the meter it would fill")] = None,
+    pause: Annotated[float, typer.Option("--pause", metavar="SECONDS", min=0, help="time between the two looks")] = 10,
+    *,
+    check: Annotated[bool, typer.Option("--check/--no-check", help="tell whether the profile fits")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="print the check as JSON, after the readings")] = False,
+) -> None:
+    """Read a real device, print the readings, and tell whether the profile fits what it says (exit code 1: no)."""
     from collector import commands  # noqa: PLC0415 - see list_profiles
 
-    for item in commands.read_once(profile, link):
-        print(json.dumps(item, ensure_ascii=False))
+    if not check:
+        for item in commands.read_once(profile, link):
+            print(json.dumps(item, ensure_ascii=False))
+        return
+    from wijkenergie.surroundings import look_around  # noqa: PLC0415 - see list_profiles
+    from wijkenergie.verdict import show_check  # noqa: PLC0415 - see list_profiles
+
+    known = look_around(load_settings(), profile, link, meter, utc_now())
+    raw, items = commands.first_contact(profile, link)
+    for item in items:
+        print(json.dumps(item, ensure_ascii=False), flush=True)
+    found = commands.look_again(profile, link, raw, known.building, pause, lambda text: print(text, file=sys.stderr))
+    if as_json:
+        print(json.dumps({"check": {**found.tree(), "building": known.told}}, ensure_ascii=False))
+    else:
+        show_check(found, known.told)
+    if found.verdict == "does not fit":
+        raise typer.Exit(CheckFailed.exit_code)
 
 
 @app.command()

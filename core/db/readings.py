@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import Cursor
 
@@ -97,6 +97,46 @@ def _take_over(connection: Connection, community: str, source: str, batch: int |
             (source, community),
         ).rowcount
         return Inserted(new, seen - new - conflicting, conflicting)
+
+
+class Grown(NamedTuple):
+    """First and last reading of a meter in a span of time, in the meter's own unit."""
+
+    start: datetime
+    first: Decimal
+    end: datetime
+    last: Decimal
+
+
+def grown_since(connection: Connection, community: str, since: datetime) -> dict[str, Grown]:
+    """Return first and last reading of every meter that was read at least twice since then."""
+    rows = connection.execute(
+        "SELECT meter, min(time), (array_agg(value ORDER BY time))[1], max(time),"
+        " (array_agg(value ORDER BY time DESC))[1]"
+        " FROM reading WHERE community = %s AND time >= %s GROUP BY meter HAVING count(*) > 1",
+        (community, since),
+    ).fetchall()
+    return {meter: Grown(*span) for meter, *span in rows}
+
+
+def last_reading(connection: Connection, community: str, meter: str) -> tuple[datetime, Decimal] | None:
+    """Return time and value of a meter's newest reading, in its own unit."""
+    row = connection.execute(
+        "SELECT time, value FROM reading WHERE (community, meter) = (%s, %s) ORDER BY time DESC LIMIT 1",
+        (community, meter),
+    ).fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def sunniest_interval(connection: Connection, community: str, since: datetime) -> tuple[datetime, int] | None:
+    """Return since when the sun's intervals are known, and the most all inverters made in one of them [mWh]."""
+    row = connection.execute(
+        "SELECT min(start), max(made) FROM (SELECT start, sum(energy) AS made"
+        " FROM quarter JOIN meter USING (community, meter)"
+        " WHERE community = %s AND measures = 'solar_generation' AND start >= %s GROUP BY start) AS intervals",
+        (community, since),
+    ).fetchone()
+    return (row[0], int(row[1])) if row and row[1] is not None else None
 
 
 def newest_reading(connection: Connection, community: str) -> datetime | None:

@@ -18,8 +18,8 @@ NOW = datetime(2026, 5, 13, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("device", "meter", "silent_after"),
     [
-        ('profile: sunspec.inverter, link: "modbus-tcp://h:1/1", every: 10s', "", timedelta(minutes=15)),
-        ('profile: sunspec.inverter, link: "modbus-tcp://h:1/1", every: 10min', "", timedelta(minutes=30)),
+        ('profile: sunspec.inverter, link: "modbus-tcp://h:1/1", every: 10s', "", timedelta(hours=1)),
+        ('profile: sunspec.inverter, link: "modbus-tcp://h:1/1", every: 30min', "", timedelta(minutes=90)),
         ('profile: sunspec.inverter, link: "modbus-tcp://h:1/1", every: 10s', ", every: 2h", timedelta(hours=6)),
     ],
 )
