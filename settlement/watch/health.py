@@ -46,8 +46,13 @@ def state(health: Health | None, now: datetime) -> State:
 
 def overdue(health: Health, now: datetime, since: datetime | None = None) -> bool:
     """Whether a device that is watched has been silent for too long, reckoned from ``since`` at the earliest."""
-    heard = [moment for moment in (health.last_seen, health.watched_since, since) if moment is not None]
-    return health.silent_after is not None and bool(heard) and now - max(heard) > health.silent_after
+    return health.silent_after is not None and quiet(health, now, since) > health.silent_after
+
+
+def quiet(health: Health, now: datetime, since: datetime | None = None) -> timedelta:
+    """How long nothing was heard of a device since it is watched, reckoned from ``since`` at the earliest."""
+    moments = [moment for moment in (health.last_seen, health.watched_since, since) if moment is not None]
+    return now - max(moments, default=now)
 
 
 def asleep(community: Community, device: Device, health: Health, now: datetime) -> bool:

@@ -7,9 +7,9 @@ said instead, and every device gets its time anew once anything is heard again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 from core.community import Community
 from core.db.connection import Connection
@@ -19,12 +19,14 @@ from settlement.tasks.letters import Letter
 from settlement.tasks.rounds import Alert
 from settlement.tasks.store import reachable
 from settlement.watch import store
-from settlement.watch.health import Health, awake, overdue
+from settlement.watch.health import Health, awake, overdue, quiet
 
 ALL: Final = ""
 """Stands for all devices in the table of silences."""
 SILENT: Final = "device-silent"
 BACK: Final = "device-back"
+_SURELY: Final = timedelta(hours=2)
+"""When nothing at all was heard for so long, no device is waited for any more."""
 
 
 def check(connection: Connection, community: Community, base_url: str, now: datetime) -> list[Alert]:
@@ -47,12 +49,13 @@ def check(connection: Connection, community: Community, base_url: str, now: date
             store.end_silence(connection, slug, ALL, now)
             write = partial(letters.collector_back, community.name, link)
             return [_tell(connection, community, BACK, "", write, now)]
-        if len(able) > 1 and needed and all(overdue(health, now, all_heard) for health in able):
+        nothing = _nothing_heard(able, now, all_heard)
+        if nothing == "surely" and needed:
             store.tell_silence(connection, slug, ALL, now)
             last = max((health.last_seen for health in able if health.last_seen is not None), default=None)
             write = partial(letters.collector_silent, community.name, _local(last, community), link)
             return [_tell(connection, community, SILENT, "", write, now)]
-        silent = [one for one in needed if one.device not in told and overdue(one, now, all_heard)]
+        silent = [one for one in needed if one.device not in told and overdue(one, now, all_heard) and not nothing]
         back = [one for one in known.values() if one.device in told and _heard_since(one, told[one.device])]
         gone = set(told) - {device.id for device in community.devices}
         for device in [*gone, *(one.device for one in back)]:
@@ -68,6 +71,22 @@ def check(connection: Connection, community: Community, base_url: str, now: date
             write = partial(letters.devices_back, community.name, [one.device for one in back], link)
             alerts.append(_tell(connection, community, BACK, _names(back), write, now))
         return alerts
+
+
+def _nothing_heard(
+    able: Sequence[Health], now: datetime, since: datetime | None
+) -> Literal["perhaps", "surely"] | None:
+    """Whether no device at all is heard any more: surely when all are overdue, or for two hours.
+
+    Before that, "perhaps": as long as the next word of a device that speaks seldom can tell the one from the other.
+    """
+    limits = [health.silent_after for health in able if health.silent_after is not None]
+    if len(limits) < 2:  # noqa: PLR2004 - where there is but one, its silence says nothing about the others
+        return None
+    shortest = min(quiet(health, now, since) for health in able)
+    if all(overdue(health, now, since) for health in able) or shortest > _SURELY:
+        return "surely"
+    return "perhaps" if shortest > min(limits) else None
 
 
 def _tell(

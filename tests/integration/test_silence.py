@@ -129,6 +129,26 @@ def test_all_silent_is_one_fault_and_every_device_gets_its_time_anew(
     assert "No device has been heard since 13 May 12:00." in body
 
 
+def test_all_falling_silent_is_told_once_though_some_may_be_silent_longer_than_others(
+    connection: Connection, community: Community
+) -> None:
+    connection.execute("UPDATE device_health SET silent_after = '15 minutes' WHERE device IN ('roof', 'p1-A01')")
+    connection.execute("UPDATE device_health SET silent_after = '18 hours' WHERE device = 'p1-A03'")
+    heard(connection, NOW - 3 * HOUR)
+    told = [check(connection, community, NOW - 3 * HOUR + 5 * minutes * MINUTE) for minutes in range(36)]
+    assert [texts for texts in told if texts] == [[("device-silent", "No readings come in any more")]]
+    assert told.index([("device-silent", "No readings come in any more")]) == 25  # five minutes after two hours
+
+
+def test_one_device_is_told_of_in_its_own_time_while_others_are_heard(
+    connection: Connection, community: Community
+) -> None:
+    connection.execute("UPDATE device_health SET silent_after = '15 minutes' WHERE device = 'p1-A01'")
+    heard(connection, NOW)
+    heard(connection, NOW + 10 * MINUTE, "p1-A02")
+    assert check(connection, community, NOW + 16 * MINUTE) == [("device-silent", "Devices have fallen silent: p1-A01")]
+
+
 def test_at_night_meters_alone_can_say_that_nothing_comes_in(connection: Connection, community: Community) -> None:
     night = datetime.fromisoformat("2026-05-13T23:30:00+00:00")
     heard(connection, night - 2 * HOUR)
