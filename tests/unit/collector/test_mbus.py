@@ -11,6 +11,7 @@ import pytest
 from collector.mbus import Telegram, telegram_of
 from collector.profile import MBusRecord, Point
 from collector.refusal import NoValue
+from collector.registers import Number
 from tests.support.mbusframes import bcd, frame, record
 
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -25,9 +26,9 @@ def telegram(*records: bytes) -> Telegram:
     return telegram_of([frame(b"".join(records))])
 
 
-def value(found: object) -> Decimal:
-    assert not isinstance(found, str)
-    return found.value  # type: ignore[attr-defined]
+def value(found: Number | str) -> Decimal:
+    assert isinstance(found, Number)
+    return found.value
 
 
 ENERGY = point("energy_wh", "kWh")
