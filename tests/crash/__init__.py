@@ -1,1 +1,1 @@
-"""What is acknowledged is stored exactly once, whatever is killed: a publisher that keeps count, and a hand that kills."""
+"""What is acknowledged is stored exactly once, whatever is killed: a publisher that counts, and a hand that kills."""

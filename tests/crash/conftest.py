@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.db.server import Server, temporary
-from tests.crash.rig import BROKER, Rig
+from tests.crash.rig import Rig, broker_lines
 from tests.support.broker import Broker, find_mosquitto
 from tests.support.postgres import clone, template
 
@@ -34,7 +34,7 @@ def rig(tmp_path: Path, durable_server: Server, durable_template: str) -> Iterat
     """Everything but the collector and the publisher runs already."""
     if find_mosquitto() is None:
         pytest.skip("mosquitto is not installed (apt-get install mosquitto)")
-    broker = Broker(tmp_path, BROKER)
+    broker = Broker(tmp_path, broker_lines(tmp_path))
     broker.start()
     try:
         with clone(durable_server.url_of("postgres"), durable_template) as url:

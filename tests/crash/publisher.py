@@ -2,9 +2,9 @@
 
     python -m tests.crash.publisher --port 1883 --log account.log --seed 1 --rate 500
 
-A process of its own that nobody kills. It runs until SIGTERM; then it waits until all it sent is acknowledged. Each line
-of the log is a letter, a meter's number, a first sequence number and how many follow it: ``S`` sent, ``D`` sent once
-more on purpose, ``A`` acknowledged by the broker. Number n of a meter is its reading n seconds after `START`.
+A process of its own that nobody kills. It runs until SIGTERM; then it waits until all it sent is acknowledged. A line
+of its log is a letter, a meter's number, a first sequence number and how many there are from it on: ``S`` sent, ``D``
+sent once more on purpose, ``A`` acknowledged by the broker. Number n of a meter is its reading n seconds after `START`.
 """
 
 from __future__ import annotations

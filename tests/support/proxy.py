@@ -10,6 +10,7 @@
 `Proxy.cut`         existing connections are reset, new ones work: a router that forgot us
 `Proxy.deaf`        new connections stand and nothing is read or answered: a cable that was pulled
 `Proxy.mute`        what is said arrives, and no answer comes back: the commit that nobody hears of
+`Proxy.gag`         the other way round: what is said is held back, as an acknowledgement that never arrives
 `Proxy.hear`        everything held back goes on
 `Proxy.after`       the same, or anything else, when so many more bytes have gone to the server
 `Proxy.cut_after`   in the middle of a COPY, for instance
@@ -62,7 +63,7 @@ class Proxy:
         self.sent = 0
         """Bytes passed on to the target so far."""
         self._target = target
-        self._deaf = self._mute = False
+        self._deaf = self._mute = self._gag = False
         self._listener: socket.socket | None = None
         self._pipes: list[_Pipe] = []
         self._trigger: tuple[int, Action] | None = None
@@ -108,6 +109,10 @@ class Proxy:
     def mute(self) -> None:
         """Pass on what is said and hold back every answer."""
         self._order(self._set_mute)
+
+    def gag(self) -> None:
+        """Pass on every answer and hold back what is said to the target."""
+        self._order(self._set_gag)
 
     def hear(self) -> None:
         """Pass on everything again, also what was held back."""
@@ -160,8 +165,11 @@ class Proxy:
     def _set_mute(self) -> None:
         self._mute = True
 
+    def _set_gag(self) -> None:
+        self._gag = True
+
     def _set_hearing(self) -> None:
-        self._deaf = self._mute = False
+        self._deaf = self._mute = self._gag = False
 
     def _arm(self, bytes_sent: int, action: Action) -> None:
         self._trigger = (self.sent + bytes_sent, action)
@@ -188,7 +196,7 @@ class Proxy:
                     self._move(pipe, read=pipe.source in readable, write=pipe.sink in writable)
 
     def _held(self, pipe: _Pipe) -> bool:
-        return self._deaf or (self._mute and not pipe.upward)
+        return self._deaf or (self._gag if pipe.upward else self._mute)
 
     def _accept(self) -> None:
         assert self._listener is not None

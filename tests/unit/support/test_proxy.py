@@ -137,6 +137,23 @@ def test_a_mute_one_passes_on_what_is_said_and_keeps_the_answers(network, echo):
         assert read(connection, 6) == b"COMMIT"
 
 
+def test_a_gagged_one_holds_back_what_is_said_and_a_cut_throws_it_away(network, echo):
+    with dial(network) as connection:
+        connection.sendall(b"a")
+        assert read(connection, 1) == b"A"
+        network.gag()
+        connection.sendall(b"never arrives")
+        connection.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        network.cut()
+        network.hear()
+    with dial(network) as connection:
+        connection.sendall(b"b")
+        assert read(connection, 1) == b"B"
+    assert echo.heard == b"ab"
+
+
 def test_a_cut_after_some_bytes_happens_at_the_very_byte_and_once(network, echo):
     network.cut_after(7)
     assert network.armed
