@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
 from collector.delivery import Delivery, Health
-from core.db.connection import Connection, connect, place
+from core.db.connection import Connection, connect, cut, patience, place
 from core.db.readings import Inserted, insert_readings
 from core.errors import BadInput, Unavailable
 
-_SOURCE = "collector"
+_SOURCE: Final = "collector"
+_CONNECT_SECONDS: Final = 5
+# The server ends what we gave up on, or it would keep its locks, and block the next try, until the network tells it.
+_LIMITS: Final = "SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '60s'"
 
 
 class Store:
@@ -32,19 +35,20 @@ class Store:
         self._url, self._community = url, community
         self._connection: Connection | None = None
 
-    def write(self, deliveries: Sequence[Delivery]) -> Inserted:
+    def write(self, deliveries: Sequence[Delivery], seconds: float) -> Inserted:
         """Store deliveries in one transaction; when this returns, they are committed.
 
         Raises
         ------
         Unavailable
-            If the database is away or not ready. Nothing is stored; trying again is safe.
+            If the database is away, not ready, or does not answer within so many seconds. Nothing is stored, or,
+            if it went silent over the commit, perhaps all; trying again is safe.
         BadInput
             If the database cannot hold something in them. Nothing is stored; trying again is useless.
         """
         try:
             connection = self._open()
-            with connection.transaction():
+            with patience(connection, seconds), connection.transaction():
                 inserted = insert_readings(
                     connection,
                     self._community,
@@ -61,6 +65,12 @@ class Store:
             raise Unavailable(f"The database at {place(self._url)} did not store: {_first_line(error)}.") from error
         return inserted
 
+    def cut(self) -> None:
+        """Make a write that another thread waits for fail now."""
+        connection = self._connection
+        if connection is not None:
+            cut(connection)
+
     def close(self) -> None:
         """Close the connection; the next write makes a new one."""
         if self._connection is not None:
@@ -69,7 +79,9 @@ class Store:
 
     def _open(self) -> Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._url, autocommit=True)
+            self._connection = connect(self._url, autocommit=True, seconds=_CONNECT_SECONDS)
+            with patience(self._connection, _CONNECT_SECONDS):
+                self._connection.execute(_LIMITS)
         return self._connection
 
     def _write_measurements(self, connection: Connection, deliveries: Iterable[Delivery]) -> None:
@@ -122,8 +134,10 @@ class Store:
             connection,
             "INSERT INTO device_health AS d (community, device, last_seen, last_try, last_error, errors, readings)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s)"
-            " ON CONFLICT (community, device) DO UPDATE SET last_seen = coalesce(EXCLUDED.last_seen, d.last_seen),"
-            " last_try = EXCLUDED.last_try, last_error = EXCLUDED.last_error,"
+            " ON CONFLICT (community, device) DO UPDATE SET last_seen = greatest(d.last_seen, EXCLUDED.last_seen),"
+            # What was spooled may come after what is newer.
+            " last_error = CASE WHEN EXCLUDED.last_try < d.last_try THEN d.last_error ELSE EXCLUDED.last_error END,"
+            " last_try = greatest(d.last_try, EXCLUDED.last_try),"
             " errors = d.errors + EXCLUDED.errors, readings = d.readings + EXCLUDED.readings",
             rows,
         )

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import paho.mqtt.client as paho
 import pytest
@@ -21,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from collector.commands import decode_file as decode_recording
 from collector.commands import read_once, record
 from collector.service import Collector
+from collector.spool import Spool
 from core.community import Community
 from core.communityfile import parse
 from core.db import config
@@ -33,6 +35,7 @@ from simulators.truth import live_truth
 from tests.support.broker import Broker, free_port
 
 ROOT = Path(__file__).parents[2]
+SPOOL_BYTES = 10_000_000
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BASE = """
 community: small
@@ -57,13 +60,14 @@ def small(devices: str = "") -> Community:
 
 @contextmanager
 def collecting(community: Community, database_url: str, broker_url: str) -> Iterator[Collector]:
-    collector = Collector(community, database_url, broker_url)
-    collector.start()
-    try:
-        assert collector.wait_connected(10)
-        yield collector
-    finally:
-        collector.stop()
+    with TemporaryDirectory() as folder, closing(Spool(Path(folder), SPOOL_BYTES)) as spool:
+        collector = Collector(community, database_url, broker_url, spool)
+        collector.start()
+        try:
+            assert collector.wait_connected(10)
+            yield collector
+        finally:
+            collector.stop()
 
 
 @contextmanager
@@ -215,13 +219,17 @@ def test_a_message_of_a_device_that_lost_a_field_is_kept_for_a_person(database_u
     assert (errors, heard) == (1, True)
 
 
-SERVICE = "import sys; from collector.service import run; run(*sys.argv[1:])"
+SERVICE = (
+    "import sys; from pathlib import Path; from collector.service import run;"
+    f"database, broker, spools = sys.argv[1:]; run(database, broker, 'small', Path(spools), {SPOOL_BYTES})"
+)
 
 
 @contextmanager
-def service(database_url: str, broker: Broker) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the collector as a process of its own, as ``wijkenergie collect`` does."""
-    process = subprocess.Popen([sys.executable, "-c", SERVICE, database_url, broker.url, "small"], cwd=ROOT)
+def service(database_url: str, broker: Broker, program: str = SERVICE) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the collector as a process of its own, as ``wijkenergie collect`` does; its spools are beside the broker."""
+    spools = broker.folder / "spools"
+    process = subprocess.Popen([sys.executable, "-c", program, database_url, broker.url, spools], cwd=ROOT)
     try:
         yield process
     finally:
@@ -250,7 +258,7 @@ def watching(broker: Broker) -> Iterator[list[str]]:
         client.loop_stop()
 
 
-def test_nothing_is_acknowledged_before_it_is_stored_so_a_killed_collector_loses_nothing(database_url, broker):
+def test_nothing_is_acknowledged_before_it_is_kept_so_a_killed_collector_loses_nothing(database_url, broker):
     apply_small(database_url)
     with watching(broker) as states, publisher(broker) as publish:
         with connect(database_url) as blocker:
@@ -281,20 +289,15 @@ def test_a_service_told_to_stop_is_gone_within_three_seconds_and_says_goodbye(da
 
 def test_a_changed_community_is_taken_over_without_a_restart(database_url, broker):
     apply_small(database_url)
-    quick = SERVICE.replace("run(*", "import collector.service as s; s._LOOK_SECONDS = 0.2; run(*")
+    quick = "import collector.service; collector.service._LOOK_SECONDS = 0.2;" + SERVICE
     device = 'devices: [{id: h, profile: wmbusmeters.kamheat, link: "mqtt:w/h", feeds: {energy: heat-A01}}]'
-    process = subprocess.Popen([sys.executable, "-c", quick, database_url, broker.url, "small"], cwd=ROOT)
-    try:
-        with watching(broker) as states, publisher(broker) as publish:
-            until(lambda: states[-1:] == ["online"], 30)
-            apply_small(database_url, device)
-            until(lambda: states[-2:] == ["offline", "online"], 30)
-            publish("w/h", {"timestamp": rfc3339(NOW), "total_energy_consumption_kwh": 12.5})
-            until(lambda: rows(database_url, READINGS))
-        assert rows(database_url, READINGS) == [("heat-A01", NOW, Decimal("12.5"))]
-    finally:
-        process.kill()
-        process.wait()
+    with service(database_url, broker, quick), watching(broker) as states, publisher(broker) as publish:
+        until(lambda: states[-1:] == ["online"], 30)
+        apply_small(database_url, device)
+        until(lambda: states[-2:] == ["offline", "online"], 30)
+        publish("w/h", {"timestamp": rfc3339(NOW), "total_energy_consumption_kwh": 12.5})
+        until(lambda: rows(database_url, READINGS))
+    assert rows(database_url, READINGS) == [("heat-A01", NOW, Decimal("12.5"))]
 
 
 def test_a_device_that_was_taken_out_is_not_followed_any_more(database_url, broker):
@@ -379,9 +382,11 @@ def test_a_device_that_is_away_is_one_sentence_and_not_a_traceback():
 
 
 def test_a_broker_that_is_away_is_one_sentence(database_url):
-    collector = Collector(small(), database_url, f"mqtt://127.0.0.1:{free_port()}")
-    with pytest.raises(Unavailable, match=r"^The broker at 127\.0\.0\.1:\d+ cannot be reached"):
-        collector.start()
+    with (
+        pytest.raises(Unavailable, match=r"^The broker at 127\.0\.0\.1:\d+ cannot be reached"),
+        collecting(small(), database_url, f"mqtt://127.0.0.1:{free_port()}"),
+    ):
+        pass
 
 
 def test_a_broker_that_does_not_know_us_is_one_sentence(database_url, tmp_path):
@@ -389,10 +394,11 @@ def test_a_broker_that_does_not_know_us_is_one_sentence(database_url, tmp_path):
     strict.start()
     try:
         for url in (strict.url, f"mqtt://who:what@{strict.host}:{strict.port}"):
-            with pytest.raises(
-                Unavailable, match=r"does not let us in: Not authori[sz]ed\. Check WIJKENERGIE_MQTT_URL"
+            with (
+                pytest.raises(Unavailable, match=r"does not let us in: Not authori[sz]ed\. Check WIJKENERGIE_MQTT_URL"),
+                collecting(small(), database_url, url),
             ):
-                Collector(small(), database_url, url).start()
+                pass
     finally:
         strict.stop()
 
