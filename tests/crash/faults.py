@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from collector.writer import PATIENCE_SECONDS
 from tests.crash.rig import Rig
 
 KILLS = ("collector killed", "backend killed", "backend terminated")
@@ -23,6 +24,7 @@ BREAKS = (
     "broker mute",
 )
 """What happens to the networks on both sides of the collector."""
+_LONGER = (PATIENCE_SECONDS + 0.5, PATIENCE_SECONDS + 3)  # [s] until the collector has given up a silent database
 _MIDDLE = 40_000  # [B] a batch at some hundred readings a second is about this long
 
 
@@ -36,9 +38,9 @@ class Strike(NamedTuple):
     cut: bool
 
 
-def strikes(seed: int) -> Iterator[Strike]:
-    """Draw strikes without end; the same seed gives the same ones."""
-    dice = random.Random(seed)
+def strikes(seed: int, part: int = 0) -> Iterator[Strike]:
+    """Draw strikes without end; the same seed gives the same ones, other ones in every part of a long run."""
+    dice = random.Random(f"{seed} {part}")
     while True:
         kind = dice.random()
         if kind < 0.55:
@@ -48,9 +50,9 @@ def strikes(seed: int) -> Iterator[Strike]:
         else:
             faults = [dice.choice(KILLS), *dice.sample(BREAKS, dice.randint(1, 2))]
             dice.shuffle(faults)
-        yield Strike(
-            dice.uniform(0.2, 3.5), tuple(faults), dice.uniform(0.0, 2.0), dice.randrange(_MIDDLE), dice.random() < 0.5
-        )
+        silent = "database deaf" in faults or "database mute" in faults
+        lasts = dice.uniform(*_LONGER) if silent and dice.random() < 1 / 3 else dice.uniform(0.0, 2.0)
+        yield Strike(dice.uniform(0.2, 3.5), tuple(faults), lasts, dice.randrange(_MIDDLE), dice.random() < 0.5)
 
 
 def strike(rig: Rig, what: Strike, done: Counter[str]) -> None:

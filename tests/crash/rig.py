@@ -36,10 +36,18 @@ from tests.support.broker import Broker, free_port
 from tests.support.proxy import Proxy
 
 ROOT = Path(__file__).parents[2]
-SERVICE = "import sys; from collector.service import run; run(*sys.argv[1:])"
+SERVICE = (
+    "import sys; from pathlib import Path; from collector.service import run;"
+    "database, broker, community, spools, size, metrics = sys.argv[1:];"
+    "run(database, broker, community, Path(spools), int(size), metrics)"
+)
 PROBE = "probe"
 """A meter of our own, whose two readings mark the beginning and the end."""
 _KEPT = re.compile(r"(?m)^(?:persistence|autosave_\w+|max_queued_\w+|max_inflight_messages|queue_qos0_messages) .*$")
+_BACKENDS = (
+    "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " AND backend_type = 'client backend'"
+)
 _PATIENCE = 100.0  # [s] without any progress: longer than every back-off of the collector together
 _TAIL = 40
 
@@ -85,6 +93,7 @@ class Rig:
         self.to_database = Proxy(str(server.socket_dir / ".s.PGSQL.5432"))
         self.to_broker = Proxy((broker.host, broker.port))
         self.metrics_port = free_port()
+        self.spools, self.spool_bytes = folder / "spools", 100_000_000
         self.collector: subprocess.Popen[bytes] | None = None
         self.restarts = 0
         """How often the collector gave up by itself and was started again, as a service manager does."""
@@ -104,7 +113,17 @@ class Rig:
         broker = f"mqtt://{self.to_broker.host}:{self.to_broker.port}"
         metrics = f"127.0.0.1:{self.metrics_port}"
         with (self.folder / "collector.log").open("ab") as log:
-            command = [sys.executable, "-c", SERVICE, url, broker, COMMUNITY, metrics]
+            command = [
+                sys.executable,
+                "-c",
+                SERVICE,
+                url,
+                broker,
+                COMMUNITY,
+                self.spools,
+                str(self.spool_bytes),
+                metrics,
+            ]
             self.collector = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
     def kill_collector(self) -> bool:
@@ -161,25 +180,15 @@ class Rig:
 
     def kill_backend(self) -> bool:
         """Kill the server process that serves the collector; the whole server starts anew. False if there is none."""
-        pid = self._backend()
-        if pid is None:
-            return False
-        with contextlib.suppress(ProcessLookupError):  # it may have ended just now
-            os.kill(pid, signal.SIGKILL)
-            return True
+        for (pid,) in self.query(f"SELECT pid {_BACKENDS}"):
+            with contextlib.suppress(ProcessLookupError):  # it may have ended just now
+                os.kill(pid, signal.SIGKILL)
+                return True
         return False
 
     def terminate_backend(self) -> bool:
         """Let the server throw the collector out; False if it was not connected."""
-        pid = self._backend()
-        return pid is not None and bool(self.query(f"SELECT pg_terminate_backend({pid})")[0][0])
-
-    def _backend(self) -> int | None:
-        found = self.query(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            " AND backend_type = 'client backend'"
-        )
-        return found[0][0] if found else None
+        return bool(self.query(f"SELECT pg_terminate_backend(pid) {_BACKENDS}"))
 
     def query(self, statement: str, seconds: float = 60) -> list[Any]:
         """Ask the database directly, however often it starts anew meanwhile."""
@@ -230,18 +239,24 @@ class Rig:
             self.start_collector()
 
     def settle(self) -> None:
-        """Wait until the collector has stored all that the broker held for it: its queue keeps the order.
+        """Wait until the collector has stored all that the broker held for it.
 
-        The broker takes the last message behind all others, so when that one is stored, so is what came before.
+        The broker gives out the last message behind all others, so when that one is stored, what came before is stored
+        or in the spool; and the spool removes its files when the database has what is in them.
         """
         self.publish(PROBE, '{"time": "2026-01-01T01:00:00Z", "value": "2"}')
         stored, since = -1, time.monotonic()
-        while self._probed < 2:
+        while self._probed < 2 or self.spooled:
             count = self.query("SELECT count(*) FROM reading")[0][0]
             if count != stored:
                 stored, since = count, time.monotonic()
             assert time.monotonic() - since < _PATIENCE, f"nothing was stored for {_PATIENCE:.0f} s; {stored} readings"
             self.wait(0.2)
+
+    @property
+    def spooled(self) -> list[Path]:
+        """Files of readings that wait for the database."""
+        return sorted((self.spools / COMMUNITY).glob("*-*"))
 
     @property
     def _probed(self) -> int:

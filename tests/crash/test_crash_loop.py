@@ -11,7 +11,7 @@ from tests.crash.faults import KILLS, strike, strikes
 from tests.crash.rig import Rig
 
 
-def survive(rig: Rig, seed: int, kills: int, rate: float) -> None:
+def survive(rig: Rig, seed: int, kills: int, rate: float, part: int = 0) -> None:
     """Publish at a rate while so many processes are killed; then nothing may be missing, and nothing too much."""
     rig.tell(f"CRASH_SEED={seed}, {kills} kills at {rate} messages/s")
     begun = time.monotonic()
@@ -19,7 +19,7 @@ def survive(rig: Rig, seed: int, kills: int, rate: float) -> None:
     rig.wait_collecting()
     rig.start_publisher(seed, rate)
     done: Counter[str] = Counter()
-    plan = strikes(seed)
+    plan = strikes(seed, part)
     while sum(done[kind] for kind in KILLS) < kills:
         strike(rig, next(plan), done)
     rig.mend()
@@ -42,5 +42,6 @@ def test_a_dozen_kills_lose_nothing_and_double_nothing(rig: Rig, seed: int):
 
 
 @pytest.mark.long
-def test_two_hundred_kills_lose_nothing_and_double_nothing(rig: Rig, seed: int):
-    survive(rig, seed, kills=200, rate=800)
+@pytest.mark.parametrize("part", range(4))
+def test_two_hundred_kills_in_four_parts_lose_nothing_and_double_nothing(rig: Rig, seed: int, part: int):
+    survive(rig, seed, kills=50, rate=800, part=part)

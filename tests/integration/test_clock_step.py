@@ -6,11 +6,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from collector.service import Collector
+from collector.spool import Spool
 from core.community import Community
 from core.time import rfc3339, utc_now
 from simulators.serve import Ready
@@ -48,10 +49,11 @@ def roof(broker: Broker) -> Iterator[Community]:
             building.terminate()
 
 
-def test_a_clock_that_jumps_stops_no_poll_and_loses_no_message(database_url, broker):
+def test_a_clock_that_jumps_stops_no_poll_and_loses_no_message(database_url, broker, tmp_path):
     clock = Clock()
-    with roof(broker) as community, publisher(broker) as publish:
-        collector = Collector(community, database_url, broker.url, clock)
+    spool = Spool(tmp_path / "spools" / "small", 1_000_000)
+    with closing(spool), roof(broker) as community, publisher(broker) as publish:
+        collector = Collector(community, database_url, broker.url, spool, clock)
         collector.start()
         try:
             assert collector.wait_connected(10)
