@@ -85,3 +85,34 @@ def test_what_was_committed_and_never_acknowledged_comes_again_and_is_not_double
     stored_once(rig, expected)
     duplicates = rig.metric("wijkenergie_readings_total", outcome="duplicate")
     assert duplicates >= len(expected), "the broker sent nothing again, so nothing is shown"
+
+
+def test_a_collector_killed_again_and_again_while_it_empties_its_spool_doubles_nothing(collecting: Rig, seed: int):
+    rig, dice = collecting, random.Random(seed)
+    rig.to_database.stop()
+    expected = publish(rig, 0, messages=4000, each=1)
+    rig.until(lambda: rig.spooled, "the spool is used")
+    stored = len(rig.rows())
+    for _ in range(3):
+        rig.kill_collector()
+        rig.to_database.start()
+        rig.start_collector()
+        rig.until(lambda so_far=stored: len(rig.rows()) > so_far or not rig.spooled, "the spool is emptied")
+        rig.to_database.after(dice.randrange(1, 20_000), rig.to_database.stop)
+        rig.wait(dice.uniform(0, 0.2))
+        stored = len(rig.rows())
+    rig.kill_collector()
+    rig.mend()
+    stored_once(rig, expected)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("side", ["database", "broker"])
+def test_a_minute_of_silence_is_survived_without_anybody_cutting_the_connection(collecting: Rig, side: str):
+    rig = collecting
+    network = rig.to_database if side == "database" else rig.to_broker
+    network.deaf()
+    expected = publish(rig, 0)
+    rig.wait(70)  # longer than the keep-alive of MQTT, its grace, and every patience with the database
+    network.hear()
+    stored_once(rig, expected)
