@@ -23,8 +23,8 @@ LAG: Final = Histogram(
 SPOOL_WAITING: Final = Gauge("wijkenergie_spool_deliveries", "Deliveries waiting on disk for the database")
 SPOOL_BYTES: Final = Gauge("wijkenergie_spool_bytes", "Size of the spool on disk")
 SPOOL_BOUND: Final = Gauge("wijkenergie_spool_bound_bytes", "Size the spool may reach")
-SPOOL_AGE: Final = Gauge(
-    "wijkenergie_spool_oldest_age_seconds", "How long the oldest delivery waits on disk; 0 if none"
+SPOOL_OLDEST: Final = Gauge(
+    "wijkenergie_spool_oldest_seconds", "When the oldest delivery on disk arrived, Unix time; 0 if there is none"
 )
 SPOOL_FULL: Final = Gauge(
     "wijkenergie_spool_full", "1 while neither database nor disk takes anything, so nothing is acknowledged"

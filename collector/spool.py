@@ -109,6 +109,8 @@ class Spool:
                 f"The spool in {folder} cannot be used: {error.strerror}. "
                 "Give the folder to this user, or choose another with WIJKENERGIE_DATA_DIR."
             ) from error
+        metrics.SPOOL_BOUND.set(bound)
+        self._tell()
         self._next = max([self._position.file, *(file.number for file in self._files)]) + 1
 
     def append(self, deliveries: Sequence[Delivery]) -> None:
@@ -139,6 +141,7 @@ class Spool:
             file.size += len(data)
             self.size += len(data)
             self.waiting += len(deliveries)
+            self._tell()
 
     def oldest(self, most: int) -> Chunk:
         """Return up to ``most`` of the oldest deliveries, about 1 MB at most; they stay until `taken_over`."""
@@ -167,6 +170,7 @@ class Spool:
                 _log.warning("a restart would store some readings a second time", reason=error.strerror)
             if chunk.end.byte >= self._files[0].size:
                 self._remove(self._files[0])
+            self._tell()
 
     def close(self) -> None:
         """Let go of the folder; what waits stays in it."""
@@ -196,6 +200,10 @@ class Spool:
             if zlib.crc32(data[:-4]) == checksum:
                 return Position(file, byte)
         return Position(0, 0)
+
+    def _tell(self) -> None:
+        metrics.SPOOL_WAITING.set(self.waiting)
+        metrics.SPOOL_BYTES.set(self.size)
 
     def _start(self) -> Position:
         """Return where the oldest delivery begins."""
