@@ -17,7 +17,7 @@ DROPPED: Final = Counter(
 QUEUE: Final = Gauge("wijkenergie_queue_depth", "Deliveries waiting to be stored")
 LAG: Final = Histogram(
     "wijkenergie_store_lag_seconds",
-    "From arrival to commit",
+    "From arrival to commit, of the oldest delivery in each batch",
     buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600),
 )
 SPOOL_WAITING: Final = Gauge("wijkenergie_spool_deliveries", "Deliveries waiting on disk for the database")

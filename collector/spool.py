@@ -57,6 +57,8 @@ class Chunk(NamedTuple):
     start: Position
     end: Position
     deliveries: list[Delivery]
+    records: int
+    """Whole records on it; more than deliveries where one is of another program."""
 
 
 @dataclass
@@ -149,7 +151,7 @@ class Spool:
             with self._guard:
                 start = self._start()
                 if not self._files:
-                    return Chunk(start, start, [])
+                    return Chunk(start, start, [], 0)
                 file = self._files[0]
                 size = file.size
             chunk = self._read(file, start, size, most)
@@ -163,7 +165,7 @@ class Spool:
             if self._closed or chunk.start != self._start() or chunk.end == chunk.start:
                 return
             self._position = chunk.end
-            self.waiting -= len(chunk.deliveries)
+            self.waiting -= chunk.records
             try:
                 os.pwrite(self._place, _position_bytes(chunk.end), 0)
             except OSError as error:
@@ -249,13 +251,16 @@ class Spool:
         number, data = self._cache
         if number != file.number or len(data) < size:
             data = file.path.read_bytes()
+            if len(data) < size:
+                raise OSError(f"{file.path} was cut short by somebody else; restart to go on with what is left")
             self._cache = file.number, data
         deliveries: list[Delivery] = []
-        end = start.byte
+        end, records = start.byte, 0
         for piece in unpack(data[:size], file.mark, start.byte):
             if len(deliveries) == most or (deliveries and piece.end - start.byte > _CHUNK_BYTES):
                 break
             end = piece.end
+            records += piece.content is not None
             try:
                 if piece.content is None:
                     raise ValueError("damaged")
@@ -270,7 +275,7 @@ class Spool:
                     bytes=piece.end - piece.start,
                     reason=str(error),
                 )
-        return Chunk(start, Position(file.number, end), deliveries)
+        return Chunk(start, Position(file.number, end), deliveries, records)
 
     def _newest(self) -> _File:
         """Return the file to append to; a new one is known at once and made when it is first written."""

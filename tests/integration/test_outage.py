@@ -26,12 +26,14 @@ from core.db.connection import connect
 from core.db.migrate import migrate
 from core.db.server import Server, start
 from core.errors import Unavailable
+from core.time import rfc3339
 from tests.support.broker import Broker
 from tests.support.collecting import (
     LETTERS,
     NOW,
     READINGS,
     ROOT,
+    SERVICE,
     SPOOL_BYTES,
     apply_small,
     collecting,
@@ -222,6 +224,23 @@ def test_a_changed_community_takes_over_what_was_spooled_before(database_url, br
         with running(small(), url, broker, spool):
             until(lambda: spool.waiting == 0)
     assert rows(database_url, READINGS) == stored(0)
+
+
+def test_the_service_outlives_an_outage_and_then_takes_a_changed_community_over(database, broker):
+    quick = "import collector.service; collector.service._LOOK_SECONDS = 0.1;" + SERVICE
+    device = 'devices: [{id: h, profile: wmbusmeters.kamheat, link: "mqtt:w/h", feeds: {energy: heat-A01}}]'
+    with service(database.url, broker, quick) as process, watching(broker) as states, publisher(broker) as publish:
+        until(lambda: states[-1:] == ["online"], 30)
+        database.stop()
+        publish(TOPIC, native(0))
+        until(lambda: spooled(broker) == 1)
+        assert process.poll() is None
+        database.start()
+        apply_small(database.url, device)
+        until(lambda: states[-2:] == ["offline", "online"], 30)
+        publish("w/h", {"timestamp": rfc3339(NOW), "total_energy_consumption_kwh": 12.5})
+        until(lambda: len(rows(database.url, READINGS)) == 2)
+    assert rows(database.url, READINGS) == [*stored(0), ("heat-A01", NOW, Decimal("12.5"))]
 
 
 @contextmanager
