@@ -18,7 +18,7 @@ import structlog
 from collector import metrics
 from collector.delivery import Delivery
 from collector.sink import Sink, Unstored, count, store
-from collector.spool import Chunk, Spool
+from collector.spool import Spool
 from core.db.readings import Inserted
 from core.errors import Unavailable
 
@@ -45,7 +45,7 @@ class Drainer:
     spool
         Where the old deliveries are.
     clock
-        Tells the time, for the measured age.
+        Tells the time, for the measured lag.
     live_waits
         Whether live deliveries are waiting.
     patience
@@ -101,7 +101,7 @@ class Drainer:
         """Move one batch, or ask whether the database answers; returns how long to rest [s]."""
         self._wake.clear()
         chunk = self._spool.oldest(max(_BATCH >> self._failures, 1))
-        self._tell(chunk)
+        metrics.SPOOL_OLDEST.set(chunk.deliveries[0].received_at.timestamp() if chunk.deliveries else 0)
         if not chunk.deliveries and self.answers.is_set():
             self._wake.wait(_LOOK_SECONDS)
             return 0
@@ -125,16 +125,10 @@ class Drainer:
         self._failures = min(self._failures + 1, _MOST_FAILURES)
         if isinstance(reason, Unavailable):
             self.answers.clear()
-            _log.info("the database is still away", reason=str(reason), waiting=self._spool.waiting)
+            if self._failures < _MOST_FAILURES:  # then it has been said often enough
+                _log.warning("the database is away", reason=str(reason), waiting=self._spool.waiting)
         else:
             _log.error("a fault while draining the spool; trying again", exc_info=reason)
 
     def _stored(self, batch: list[Delivery], inserted: Inserted) -> None:
         count(batch, inserted, self._clock())
-
-    def _tell(self, chunk: Chunk) -> None:
-        metrics.SPOOL_WAITING.set(self._spool.waiting)
-        metrics.SPOOL_BYTES.set(self._spool.size)
-        metrics.SPOOL_BOUND.set(self._spool.bound)
-        age = (self._clock() - chunk.deliveries[0].received_at).total_seconds() if chunk.deliveries else 0
-        metrics.SPOOL_AGE.set(max(age, 0))

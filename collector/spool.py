@@ -57,6 +57,8 @@ class Chunk(NamedTuple):
     start: Position
     end: Position
     deliveries: list[Delivery]
+    records: int
+    """Whole records on it; more than deliveries where one is of another program."""
 
 
 @dataclass
@@ -109,6 +111,8 @@ class Spool:
                 f"The spool in {folder} cannot be used: {error.strerror}. "
                 "Give the folder to this user, or choose another with WIJKENERGIE_DATA_DIR."
             ) from error
+        metrics.SPOOL_BOUND.set(bound)
+        self._tell()
         self._next = max([self._position.file, *(file.number for file in self._files)]) + 1
 
     def append(self, deliveries: Sequence[Delivery]) -> None:
@@ -139,6 +143,7 @@ class Spool:
             file.size += len(data)
             self.size += len(data)
             self.waiting += len(deliveries)
+            self._tell()
 
     def oldest(self, most: int) -> Chunk:
         """Return up to ``most`` of the oldest deliveries, about 1 MB at most; they stay until `taken_over`."""
@@ -146,7 +151,7 @@ class Spool:
             with self._guard:
                 start = self._start()
                 if not self._files:
-                    return Chunk(start, start, [])
+                    return Chunk(start, start, [], 0)
                 file = self._files[0]
                 size = file.size
             chunk = self._read(file, start, size, most)
@@ -160,13 +165,14 @@ class Spool:
             if self._closed or chunk.start != self._start() or chunk.end == chunk.start:
                 return
             self._position = chunk.end
-            self.waiting -= len(chunk.deliveries)
+            self.waiting -= chunk.records
             try:
                 os.pwrite(self._place, _position_bytes(chunk.end), 0)
             except OSError as error:
                 _log.warning("a restart would store some readings a second time", reason=error.strerror)
             if chunk.end.byte >= self._files[0].size:
                 self._remove(self._files[0])
+            self._tell()
 
     def close(self) -> None:
         """Let go of the folder; what waits stays in it."""
@@ -196,6 +202,10 @@ class Spool:
             if zlib.crc32(data[:-4]) == checksum:
                 return Position(file, byte)
         return Position(0, 0)
+
+    def _tell(self) -> None:
+        metrics.SPOOL_WAITING.set(self.waiting)
+        metrics.SPOOL_BYTES.set(self.size)
 
     def _start(self) -> Position:
         """Return where the oldest delivery begins."""
@@ -241,13 +251,16 @@ class Spool:
         number, data = self._cache
         if number != file.number or len(data) < size:
             data = file.path.read_bytes()
+            if len(data) < size:
+                raise OSError(f"{file.path} was cut short by somebody else; restart to go on with what is left")
             self._cache = file.number, data
         deliveries: list[Delivery] = []
-        end = start.byte
+        end, records = start.byte, 0
         for piece in unpack(data[:size], file.mark, start.byte):
             if len(deliveries) == most or (deliveries and piece.end - start.byte > _CHUNK_BYTES):
                 break
             end = piece.end
+            records += piece.content is not None
             try:
                 if piece.content is None:
                     raise ValueError("damaged")
@@ -262,7 +275,7 @@ class Spool:
                     bytes=piece.end - piece.start,
                     reason=str(error),
                 )
-        return Chunk(start, Position(file.number, end), deliveries)
+        return Chunk(start, Position(file.number, end), deliveries, records)
 
     def _newest(self) -> _File:
         """Return the file to append to; a new one is known at once and made when it is first written."""

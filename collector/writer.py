@@ -69,6 +69,7 @@ class Writer:
         self._all_kept = threading.Event()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._hurry = threading.Event()
+        self._in_hand: list[Delivery] = []
         self._full = self._gave_up = False
 
     @property
@@ -91,6 +92,8 @@ class Writer:
             self._sink.cut()
             self._thread.join(seconds / 4)
         self._drainer.stop(seconds / 4)
+        if self._thread.is_alive():  # still reaching for the database, which nothing can cut short
+            return self._to_disk([*self._in_hand, *self._inbox.take(self._inbox.bound, 0)])
         return self._all_kept.is_set()
 
     def put(self, delivery: Delivery) -> bool:
@@ -114,6 +117,7 @@ class Writer:
     def _run(self) -> None:
         while batch := self._inbox.take(_BATCH, _GATHER_SECONDS):
             metrics.QUEUE.set(len(self._inbox))
+            self._in_hand = batch
             if not self._keep(batch):
                 break
         else:

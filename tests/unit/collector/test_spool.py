@@ -203,6 +203,7 @@ def test_a_whole_record_of_another_program_is_passed_over_and_kept(tmp_path):
     path.write_bytes(pack([alien], mark) + path.read_bytes())
     with opened(tmp_path) as spool:
         assert drained(spool) == ["m0", "m1"]
+        assert spool.waiting == 0
     assert (tmp_path / "damaged" / path.name).exists()
 
 

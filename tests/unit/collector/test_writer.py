@@ -133,6 +133,19 @@ def test_what_was_spooled_is_stored_in_order_when_the_database_is_back_and_live_
     assert [line for line in book.diary if line.startswith("stored")] == ["stored m5"]
 
 
+def test_old_and_live_readings_both_get_on_while_there_are_plenty_of_both(book, old, spool):
+    spool.append([book.delivery(f"old {number}") for number in range(3000)])
+    writer = writer_of(book, old, spool)
+    writer.start()
+    number = 0
+    while spool.waiting:
+        assert writer.put(book.delivery(f"m{number}"))
+        number += 1
+    assert writer.stop(10)
+    assert [line for line in old.diary if line.startswith("stored")] == [f"stored old {n}" for n in range(3000)]
+    assert [line for line in book.diary if line.startswith("ack")] == acknowledged(*range(number))
+
+
 def test_what_an_earlier_run_left_is_stored_without_anything_new_coming(book, old, spool):
     spool.append([book.delivery("m0")])
     writer = writer_of(book, old, spool)
