@@ -1,4 +1,4 @@
-"""What the broker's persistence costs and what a power cut takes: the figures of docs/durability.md.
+"""What the broker's persistence costs and what a power cut takes: the figures of docs/crash-tests.md.
 
     .venv/bin/python -m tests.crash.broker_experiment
 

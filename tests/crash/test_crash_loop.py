@@ -42,6 +42,6 @@ def test_a_dozen_kills_lose_nothing_and_double_nothing(rig: Rig, seed: int):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("part", range(4))
-def test_two_hundred_kills_in_four_parts_lose_nothing_and_double_nothing(rig: Rig, seed: int, part: int):
-    survive(rig, seed, kills=50, rate=800, part=part)
+@pytest.mark.parametrize("part", range(8))
+def test_two_hundred_kills_in_eight_parts_lose_nothing_and_double_nothing(rig: Rig, seed: int, part: int):
+    survive(rig, seed, kills=25, rate=800, part=part)

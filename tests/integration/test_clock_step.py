@@ -15,7 +15,7 @@ from collector.spool import Spool
 from core.community import Community
 from core.time import rfc3339, utc_now
 from simulators.serve import Ready
-from tests.integration.test_collector import LETTERS, publisher, rows, small, until
+from tests.support.collecting import LETTERS, publisher, rows, small, until
 from tests.support.broker import Broker
 
 ROOT = Path(__file__).parents[2]
