@@ -15,8 +15,8 @@ from collector.spool import Spool
 from core.community import Community
 from core.time import rfc3339, utc_now
 from simulators.serve import Ready
-from tests.support.collecting import LETTERS, publisher, rows, small, until
 from tests.support.broker import Broker
+from tests.support.collecting import LETTERS, publisher, rows, small, until
 
 ROOT = Path(__file__).parents[2]
 HOUR = timedelta(hours=1)
