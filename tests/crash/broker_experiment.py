@@ -2,8 +2,8 @@
 
     .venv/bin/python -m tests.crash.broker_experiment
 
-For every setting: messages a second that a sender gets acknowledged while a collector is away, with an empty queue and
-behind a long one; and how many of the acknowledged ones are gone after ``kill -9``.
+For every setting and queues of several lengths: messages a second that a sender gets acknowledged while the collector
+is away, how many of the acknowledged ones are gone after ``kill -9``, and messages a second that leave the queue again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.support.broker import Broker
 
-ALWAYS = "allow_anonymous true\nmax_queued_messages 500000\nmax_queued_bytes 1000000000\n"
+ALWAYS = "allow_anonymous true\nmax_queued_messages 500000\nmax_queued_bytes 1000000000\nmax_inflight_messages 100\n"
 SETTINGS = {
     "saved every half hour (the broker's default)": "persistence true\n",
     "saved every second": "persistence true\nautosave_interval 1\n",
@@ -27,7 +27,7 @@ SETTINGS = {
     "saved at every change": "persistence true\nautosave_on_changes true\nautosave_interval 1\n",
 }
 COUNT = 2950
-QUEUES = (0, 30_000, 200_000)
+QUEUES = (0, 30_000, 100_000)
 _TOPIC = "experiment"
 _PAYLOAD = '{{"time": "2026-01-01T00:00:00Z", "value": "{}.125"}}'
 
@@ -57,9 +57,10 @@ def send(broker: Broker, count: int) -> float:
     return seconds
 
 
-def receive(broker: Broker, calm: float = 2.0) -> int:
-    """Take everything the broker holds for the absent collector and return how much it was."""
-    received, last = 0, time.monotonic()
+def receive(broker: Broker, calm: float = 3.0) -> tuple[int, float]:
+    """Take everything the broker holds for the absent collector; return how much it was, and how much a second."""
+    received, begun = 0, time.monotonic()
+    last = begun
 
     def on_message(*_: object) -> None:
         nonlocal received, last
@@ -74,11 +75,11 @@ def receive(broker: Broker, calm: float = 2.0) -> int:
         time.sleep(0.05)
     client.disconnect()
     client.loop_stop()
-    return received
+    return received, received / max(last - begun, 0.001)
 
 
-def measure(config: str, backlog: int) -> tuple[float, int]:
-    """Return messages a second, and how many acknowledged ones a kill takes."""
+def measure(config: str, backlog: int) -> tuple[float, int, float]:
+    """Return messages a second in, how many acknowledged ones a kill takes, and messages a second out."""
     with tempfile.TemporaryDirectory() as folder:
         before = Broker(Path(folder), f"{ALWAYS}persistence_location {folder}/\npersistence true\n")
         before.start()
@@ -92,20 +93,23 @@ def measure(config: str, backlog: int) -> tuple[float, int]:
             speed = COUNT / send(broker, COUNT)
             broker.kill()
             broker.start()
-            return speed, backlog + COUNT - receive(broker)
+            received, out = receive(broker)
+            return speed, backlog + COUNT - received, out
         finally:
             broker.stop()
 
 
 def main() -> None:
     """Print one line per setting and length of the queue."""
-    print(f"{COUNT} messages sent; queue before them; acknowledged a second; lost by kill -9")
+    print(f"{COUNT} messages sent; queue before them; acknowledged; lost by kill -9; taken out again")
     for name, config in SETTINGS.items():
         for backlog in QUEUES:
             if backlog == max(QUEUES) and name.startswith("saved at every"):
                 continue  # it would take an hour
-            speed, lost = measure(config, backlog)
-            print(f"{name:46} {backlog:6} {speed:8.0f} messages/s {lost:6} lost", flush=True)
+            speed, lost, out = measure(config, backlog)
+            print(
+                f"{name:46} {backlog:6} in {speed:6.0f} messages/s {lost:5} lost out {out:6.0f} messages/s", flush=True
+            )
 
 
 if __name__ == "__main__":
