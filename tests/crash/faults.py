@@ -52,7 +52,7 @@ def strikes(seed: int, part: int = 0) -> Iterator[Strike]:
             dice.shuffle(faults)
         silent = "database deaf" in faults or "database mute" in faults
         lasts = dice.uniform(*_LONGER) if silent and dice.random() < 1 / 3 else dice.uniform(0.0, 2.0)
-        yield Strike(dice.uniform(0.2, 3.5), tuple(faults), lasts, dice.randrange(_MIDDLE), dice.random() < 0.5)
+        yield Strike(dice.uniform(0.2, 2.5), tuple(faults), lasts, dice.randrange(_MIDDLE), dice.random() < 0.5)
 
 
 def strike(rig: Rig, what: Strike, done: Counter[str]) -> None:
