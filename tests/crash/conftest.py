@@ -63,7 +63,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     assert isinstance(report, pytest.TestReport)
     given = getattr(item, "funcargs", {})
-    if report.failed and report.when == "call":
+    if report.failed:
         if "seed" in given:
             report.sections.append(("seed", f"CRASH_SEED={given['seed']} repeats it"))
         if "rig" in given:

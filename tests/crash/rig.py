@@ -126,6 +126,17 @@ class Rig:
             ]
             self.collector = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
+    def collect(self) -> None:
+        """Start the collector and wait until it has its session with the broker: from then on nothing may be lost."""
+
+        def arrived() -> bool:
+            self.publish(PROBE, '{"time": "2026-01-01T00:00:00Z", "value": "1"}')
+            self.wait(0.3)
+            return self._probed == 1
+
+        self.start_collector()
+        self.until(arrived, "the collector collects")
+
     def kill_collector(self) -> bool:
         """Kill it, wherever it is; False if it was down."""
         if self.collector is None:
@@ -155,16 +166,6 @@ class Rig:
         while not condition():
             assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
             self.wait(0.05)
-
-    def wait_collecting(self) -> None:
-        """Wait until the collector has its session with the broker: from then on nothing may be lost."""
-
-        def arrived() -> bool:
-            self.publish(PROBE, '{"time": "2026-01-01T00:00:00Z", "value": "1"}')
-            self.wait(0.3)
-            return self._probed == 1
-
-        self.until(arrived, "the collector collects")
 
     def metric(self, name: str, **labels: str) -> float:
         """Return one of the collector's own figures; 0 while it does not answer or has none."""

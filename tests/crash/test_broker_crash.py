@@ -34,8 +34,7 @@ def reported(rig: Rig) -> set[Key]:
 def survive(rig: Rig, seed: int, kills: int) -> None:
     dice = random.Random(seed)
     rig.tell(f"CRASH_SEED={seed}, the broker is killed {kills} times")
-    rig.start_collector()
-    rig.wait_collecting()
+    rig.collect()
     rig.start_publisher(seed, 300)
     for number in range(kills):
         rig.wait(dice.uniform(0.5, 2.5))
@@ -72,8 +71,7 @@ def test_what_forty_killed_brokers_lose_is_what_the_gap_report_names(rig: Rig, s
 
 
 def test_a_broker_that_is_restarted_in_order_loses_nothing(rig: Rig, seed: int):
-    rig.start_collector()
-    rig.wait_collecting()
+    rig.collect()
     rig.start_publisher(seed, 300)
     for _ in range(3):
         rig.wait(1.5)

@@ -15,8 +15,7 @@ def survive(rig: Rig, seed: int, kills: int, rate: float, part: int = 0) -> None
     """Publish at a rate while so many processes are killed; then nothing may be missing, and nothing too much."""
     rig.tell(f"CRASH_SEED={seed}, {kills} kills at {rate} messages/s")
     begun = time.monotonic()
-    rig.start_collector()
-    rig.wait_collecting()
+    rig.collect()
     rig.start_publisher(seed, rate)
     done: Counter[str] = Counter()
     plan = strikes(seed, part)

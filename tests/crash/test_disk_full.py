@@ -30,18 +30,13 @@ def small_disk(folder: Path, size: str, owner: int = 0) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def collecting(rig: Rig) -> None:
-    rig.start_collector()
-    rig.wait_collecting()
-
-
 def said(rig: Rig, words: str) -> bool:
     return words in (rig.folder / "collector.log").read_text(encoding="utf-8")
 
 
 def fill(rig: Rig, words: str) -> list[Row]:
     """Publish more than there is room for while the database is away, and kill the collector then."""
-    collecting(rig)
+    rig.collect()
     rig.to_database.stop()
     expected = publish(rig, 0, messages=1)
     rig.until(lambda: rig.spooled, "the spool is used")
@@ -91,7 +86,7 @@ def test_a_full_disk_under_the_database_fills_the_spool_and_loses_nothing(rig: R
     with small_table(rig) as folder:
         ballast = folder / "ballast"
         ballast.write_bytes(bytes(850_000))
-        collecting(rig)
+        rig.collect()
         expected = publish(rig, 0)
         rig.until(lambda: rig.spooled, "the spool is used")
         with connect(rig.database_url) as connection, pytest.raises(psycopg.errors.DiskFull):

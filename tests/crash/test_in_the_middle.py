@@ -15,13 +15,6 @@ MESSAGES, EACH = 30, 200
 _MIDDLE = 150_000  # [B] of the 250 kB that so many readings take on their way to the database
 
 
-@pytest.fixture
-def collecting(rig: Rig) -> Rig:
-    rig.start_collector()
-    rig.wait_collecting()
-    return rig
-
-
 def publish(rig: Rig, meter: int, messages: int = MESSAGES, each: int = EACH) -> list[Row]:
     """Publish arrays for a meter and return the rows they must become."""
     rig.publish(meter_id(meter), *(payload(Span(meter, each * number, each)) for number in range(messages)))
@@ -35,10 +28,9 @@ def stored_once(rig: Rig, expected: list[Row]) -> None:
     assert rig.query("SELECT * FROM reading_conflict LIMIT 5") == []
 
 
-def test_whatever_happens_to_the_database_in_the_middle_of_a_copy_nothing_is_lost_or_doubled(
-    collecting: Rig, seed: int
-):
-    rig, network, dice = collecting, collecting.to_database, random.Random(seed)
+def test_whatever_happens_to_the_database_in_the_middle_of_a_copy_nothing_is_lost_or_doubled(rig: Rig, seed: int):
+    rig.collect()
+    network, dice = rig.to_database, random.Random(seed)
     ways: list[tuple[Callable[[], None], Callable[[], None]]] = [
         (network.cut, network.hear),
         (network.stop, network.start),
@@ -58,10 +50,9 @@ def test_whatever_happens_to_the_database_in_the_middle_of_a_copy_nothing_is_los
     stored_once(rig, expected)
 
 
-def test_a_collector_killed_while_the_database_is_deaf_in_the_middle_of_a_copy_loses_nothing(
-    collecting: Rig, seed: int
-):
-    rig, network = collecting, collecting.to_database
+def test_a_collector_killed_while_the_database_is_deaf_in_the_middle_of_a_copy_loses_nothing(rig: Rig, seed: int):
+    rig.collect()
+    network = rig.to_database
     network.after(random.Random(seed).randrange(1, _MIDDLE), network.deaf)
     expected = publish(rig, 0)
     rig.until(lambda: not network.armed, "the middle is reached")
@@ -73,8 +64,8 @@ def test_a_collector_killed_while_the_database_is_deaf_in_the_middle_of_a_copy_l
     stored_once(rig, expected)
 
 
-def test_what_was_committed_and_never_acknowledged_comes_again_and_is_not_doubled(collecting: Rig):
-    rig = collecting
+def test_what_was_committed_and_never_acknowledged_comes_again_and_is_not_doubled(rig: Rig):
+    rig.collect()
     rig.to_broker.gag()
     expected = publish(rig, 0, each=1)
     rig.until(lambda: len(rig.rows()) == len(expected), "all is stored")
@@ -87,8 +78,9 @@ def test_what_was_committed_and_never_acknowledged_comes_again_and_is_not_double
     assert duplicates >= len(expected), "the broker sent nothing again, so nothing is shown"
 
 
-def test_a_collector_killed_again_and_again_while_it_empties_its_spool_doubles_nothing(collecting: Rig, seed: int):
-    rig, dice = collecting, random.Random(seed)
+def test_a_collector_killed_again_and_again_while_it_empties_its_spool_doubles_nothing(rig: Rig, seed: int):
+    rig.collect()
+    dice = random.Random(seed)
     rig.to_database.stop()
     expected = publish(rig, 0, messages=4000, each=1)
     rig.until(lambda: rig.spooled, "the spool is used")
@@ -108,8 +100,8 @@ def test_a_collector_killed_again_and_again_while_it_empties_its_spool_doubles_n
 
 @pytest.mark.long
 @pytest.mark.parametrize("side", ["database", "broker"])
-def test_a_minute_of_silence_is_survived_without_anybody_cutting_the_connection(collecting: Rig, side: str):
-    rig = collecting
+def test_a_minute_of_silence_is_survived_without_anybody_cutting_the_connection(rig: Rig, side: str):
+    rig.collect()
     network = rig.to_database if side == "database" else rig.to_broker
     network.deaf()
     expected = publish(rig, 0)
