@@ -113,17 +113,8 @@ class Rig:
         broker = f"mqtt://{self.to_broker.host}:{self.to_broker.port}"
         metrics = f"127.0.0.1:{self.metrics_port}"
         with (self.folder / "collector.log").open("ab") as log:
-            command = [
-                sys.executable,
-                "-c",
-                SERVICE,
-                url,
-                broker,
-                COMMUNITY,
-                self.spools,
-                str(self.spool_bytes),
-                metrics,
-            ]
+            arguments = [url, broker, COMMUNITY, str(self.spools), str(self.spool_bytes), metrics]
+            command = [sys.executable, "-c", SERVICE, *arguments]
             self.collector = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
     def collect(self) -> None:
@@ -281,8 +272,13 @@ class Rig:
         audit = self.account.audit(self.rows())
         audit.missing = [key for key in audit.missing if key not in lost]
         assert audit.clean, str(audit)
+        self.verify_quiet()
+
+    def verify_quiet(self) -> None:
+        """Assert that nothing was kept aside and the collector met no fault of its own."""
         assert self.query("SELECT source, convert_from(payload, 'UTF8'), reason FROM dead_letter LIMIT 5") == []
         assert self.query("SELECT meter, time, value FROM reading_conflict LIMIT 5") == []
+        assert "Traceback" not in (self.folder / "collector.log").read_text(encoding="utf-8")
 
     def tell(self, text: str) -> None:
         """Add a line to the story of this test."""
