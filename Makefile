@@ -10,7 +10,7 @@ NO_NETWORK := { echo "The packages could not be installed; the lines above say w
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-long check fmt bench lock clean
+.PHONY: help demo test test-long check fmt crash bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -22,7 +22,7 @@ test: $(VENV)/.dev ## the tests CI runs, 12 minutes at most; ends with what was 
 	@$(RUN)/python -m pytest $(ARGS)
 
 test-long: $(VENV)/.dev ## everything else: crash loops, long fuzzing, the whole access matrix, the golden year
-	@$(RUN)/python -m pytest -m "long or crash" $(ARGS)
+	@$(RUN)/python -m pytest -m long $(ARGS)
 
 check: $(VENV)/.dev ## format, lint, spelling, types, import contracts
 	@$(RUN)/ruff format --check .
@@ -34,6 +34,9 @@ check: $(VENV)/.dev ## format, lint, spelling, types, import contracts
 fmt: $(VENV)/.dev ## format the code, and repair what the linter can
 	@$(RUN)/ruff format .
 	@$(RUN)/ruff check --fix .
+
+crash: $(VENV)/.dev ## kill collector, database and broker two hundred times; CRASH_SEED=7 repeats a run
+	@$(RUN)/python -m pytest -m crash -s tests/crash $(ARGS)
 
 bench: $(VENV)/.dev ## measure, one line `name value unit` each, and compare with tests/benchmark/floors.toml
 	@$(RUN)/python -m tests.benchmark.run $(ARGS)

@@ -50,9 +50,24 @@ DROPPED: Final = Counter(
 QUEUE: Final = Gauge("wijkenergie_queue_depth", "Deliveries waiting to be stored")
 LAG: Final = Histogram(
     "wijkenergie_store_lag_seconds",
-    "From arrival to commit",
+    "From arrival to commit, of the oldest delivery in each batch",
     buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600),
 )
+SPOOL_WAITING: Final = Gauge("wijkenergie_spool_deliveries", "Deliveries waiting on disk for the database")
+SPOOL_BYTES: Final = Gauge("wijkenergie_spool_bytes", "Size of the spool on disk")
+SPOOL_BOUND: Final = Gauge("wijkenergie_spool_bound_bytes", "Size the spool may reach")
+SPOOL_OLDEST: Final = Gauge(
+    "wijkenergie_spool_oldest_seconds", "When the oldest delivery on disk arrived, Unix time; 0 if there is none"
+)
+SPOOL_FULL: Final = Gauge(
+    "wijkenergie_spool_full", "1 while neither database nor disk takes anything, so nothing is acknowledged"
+)
+SPOOLED: Final = Counter("wijkenergie_spooled", "Deliveries written to the spool")
+DRAINED: Final = Counter("wijkenergie_drained", "Deliveries that the database took over from the spool")
+SPOOL_FAILURES: Final = Counter(
+    "wijkenergie_spool_failures", "Writes to the spool that failed: bound, full disk, fsync"
+)
+SPOOL_DAMAGED: Final = Counter("wijkenergie_spool_damaged", "Parts of the spool that could not be read and are kept")
 STORE_FAILURES: Final = Counter("wijkenergie_store_failures", "Transactions that failed and were tried again")
 LAST_SEEN: Final = Gauge("wijkenergie_device_last_seen_seconds", "When a device was last heard, Unix time", ["device"])
 AGES: Final = DeviceAges()

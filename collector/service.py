@@ -6,26 +6,30 @@ import json
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
 import structlog
 from prometheus_client import start_http_server
 
-from collector import metrics
+from collector import lastknown, metrics
 from collector.feeds import feed_faults
 from collector.intake import Intake
 from collector.router import Router
 from collector.sources.broker import Broker
 from collector.sources.modbus import ModbusSource
 from collector.sources.mqtt import MqttSource, Status
+from collector.spool import Spool
 from collector.store import Store
 from collector.watched import watched
 from collector.writer import Writer
 from core.community import Community
+from core.communityfile import CommunityFile
 from core.db import config
-from core.db.connection import connect
+from core.db.connection import connect, in_words, patience
 from core.errors import BadInput, Unavailable
 from core.time import rfc3339, utc_now
 from core.wire import status_topic
@@ -36,6 +40,8 @@ _log = structlog.get_logger("collector")
 _FLUSH_SECONDS: Final = 2.0
 _LOOK_SECONDS: Final = 20.0
 """How often a running service looks whether the community was changed by ``apply``."""
+_READ_SECONDS: Final = 2
+"""How long the database may take to describe the community; being told to stop waits for it."""
 
 
 class Collector:
@@ -47,6 +53,8 @@ class Collector:
         Its devices, meters and name.
     database_url, mqtt_url
         Where to store, and the broker.
+    spool
+        Keeps what the database does not take; the caller closes it.
     clock
         Tells the time.
     """
@@ -56,6 +64,7 @@ class Collector:
         community: Community,
         database_url: str,
         mqtt_url: str,
+        spool: Spool,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         wrong = [f"{place(path)}: {text}." for path, text in feed_faults(community)]
@@ -64,12 +73,10 @@ class Collector:
         self._community, self._clock = community, clock
         self._broker = Broker.parse(mqtt_url)
         self._intakes = [Intake(device, community) for device in community.devices]
-        self._store = Store(
-            database_url,
-            community.community,
-            [watched(intake.device, intake.profile, community) for intake in self._intakes],
-        )
-        self.writer = Writer(self._store, clock)
+        slug = community.community
+        described = [watched(intake.device, intake.profile, community) for intake in self._intakes]
+        self._store = Store(database_url, slug, described)
+        self.writer = Writer(self._store, Store(database_url, slug, described), spool, clock)
         self._modbus = ModbusSource(self._intakes, self.writer.offer, clock)
         self._mqtt: list[MqttSource] = []
 
@@ -111,17 +118,17 @@ class Collector:
         self._mqtt[0].publish(topic, payload)
 
     def stop(self) -> None:
-        """Stop reading, store what is in hand, acknowledge it, and disconnect; within three seconds."""
+        """Stop reading, store or spool what is in hand, acknowledge it, and disconnect; within three seconds."""
         self._modbus.stop()
         if not self.writer.stop(_FLUSH_SECONDS):
-            _log.warning("stopped with readings in hand; the broker still has those it may keep")
+            _log.warning("stopped with readings that are kept nowhere; the broker still has those it may keep")
         for source in reversed(self._mqtt):
             source.stop()
 
     def _introduce(self) -> None:
         """Tell the database and Prometheus which devices are watched from now on."""
         try:
-            seen = self._store.introduce(self._clock())
+            seen = self._store.introduce(self._clock(), _READ_SECONDS)
         except Unavailable as error:
             _log.warning("devices are introduced once the database is back", reason=str(error))
             seen = {intake.device.id: self._clock() for intake in self._intakes}
@@ -136,13 +143,32 @@ class Collector:
         )
 
 
-def run(database_url: str, mqtt_url: str, slug: str, metrics_listen: str | None = None) -> None:
+def run(
+    database_url: str,
+    mqtt_url: str,
+    slug: str,
+    spools: Path,
+    spool_bytes: int,
+    metrics_listen: str | None = None,
+) -> None:
     """Collect until told to stop by SIGTERM or Ctrl-C; a community changed by ``apply`` is taken over while running.
+
+    Parameters
+    ----------
+    database_url, mqtt_url
+        Where to store, and the broker.
+    slug
+        Names the community.
+    spools, spool_bytes
+        Folder with a spool for each community, and how much this one may hold.
+    metrics_listen
+        ``host:port`` for Prometheus.
 
     Raises
     ------
     Unavailable
-        If database or broker cannot be reached at the start.
+        If the broker cannot be reached at the start, the spool cannot be used, or the database cannot be reached and
+        has never been.
     BadInput
         If the database does not know the community, or a device of it is wrong.
     """
@@ -153,28 +179,36 @@ def run(database_url: str, mqtt_url: str, slug: str, metrics_listen: str | None 
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, told)
-    community = _read(database_url, slug)
-    if metrics_listen is not None:
-        _serve_metrics(metrics_listen)
-    while not stop.is_set():
-        collector = Collector(community, database_url, mqtt_url)
-        collector.start()
-        try:
-            community = _until_changed(stop, database_url, community)
-        finally:
-            collector.stop()
+    with closing(Spool(spools / slug, spool_bytes)) as spool:
+        community = _known(database_url, slug, spool.folder)
+        if metrics_listen is not None:
+            _serve_metrics(metrics_listen)
+        while not stop.is_set():
+            collector = Collector(community, database_url, mqtt_url, spool)
+            collector.start()
+            try:
+                community = _until_changed(stop, collector, database_url, spool.folder, community)
+            finally:
+                collector.stop()
     _log.info("stopped", community=slug)
 
 
-def _until_changed(stop: threading.Event, database_url: str, community: Community) -> Community:
+def _until_changed(
+    stop: threading.Event, collector: Collector, database_url: str, kept: Path, community: Community
+) -> Community:
     """Return when told to stop, or with the new description when ``apply`` changed what is collected."""
     while not stop.wait(_LOOK_SECONDS):
+        if not collector.writer.database_answers:
+            continue
         try:
-            found = _read(database_url, community.community)
+            file = _read(database_url, community.community)
+            found = file.community
             wrong = [text for _, text in feed_faults(found)]
         except (Unavailable, BadInput) as error:
             _log.warning("could not look for changes of the community", reason=str(error))
             continue
+        if not wrong:
+            lastknown.remember(kept, file)
         if (found.devices, found.meters) == (community.devices, community.meters):
             continue
         if wrong:
@@ -185,9 +219,25 @@ def _until_changed(stop: threading.Event, database_url: str, community: Communit
     return community
 
 
-def _read(database_url: str, slug: str) -> Community:
-    with connect(database_url) as connection:
-        return config.load(connection, slug).community
+def _known(database_url: str, slug: str, kept: Path) -> Community:
+    """Return the community as the database describes it, or as it last did where that cannot be reached."""
+    try:
+        file = _read(database_url, slug)
+    except Unavailable as error:
+        last = lastknown.recall(kept)
+        if last is None:
+            raise Unavailable(
+                f"{error} Without it the collector can only start where it has collected before."
+            ) from error
+        _log.warning("starting without the database, with the devices it last described", reason=str(error))
+        return last.community
+    lastknown.remember(kept, file)
+    return file.community
+
+
+def _read(database_url: str, slug: str) -> CommunityFile:
+    with connect(database_url, seconds=_READ_SECONDS) as connection, in_words(), patience(connection, _READ_SECONDS):
+        return config.load(connection, slug)
 
 
 def _serve_metrics(listen: str) -> None:

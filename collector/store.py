@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
 from collector.delivery import Delivery, Health
 from collector.watched import Watched
-from core.db.connection import Connection, connect, place
+from core.db.connection import Connection, connect, cut, patience, place
 from core.db.readings import Inserted, insert_readings
 from core.errors import BadInput, Unavailable
 
-_SOURCE = "collector"
+_SOURCE: Final = "collector"
+_CONNECT_SECONDS: Final = 5
+# The server ends what we gave up on, or it would keep its locks, and block the next try, until the network tells it.
+_LIMITS: Final = "SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '60s'"
 
 
 class Store:
@@ -36,21 +39,22 @@ class Store:
         self._introduced = not watched
         self._connection: Connection | None = None
 
-    def write(self, deliveries: Sequence[Delivery]) -> Inserted:
+    def write(self, deliveries: Sequence[Delivery], seconds: float) -> Inserted:
         """Store deliveries in one transaction; when this returns, they are committed.
 
         Raises
         ------
         Unavailable
-            If the database is away or not ready. Nothing is stored; trying again is safe.
+            If the database is away, not ready, or does not answer within so many seconds. Nothing is stored, or,
+            if it went silent over the commit, perhaps all; trying again is safe.
         BadInput
             If the database cannot hold something in them. Nothing is stored; trying again is useless.
         """
         if not self._introduced and deliveries:
-            self.introduce(deliveries[0].received_at)
+            self.introduce(deliveries[0].received_at, seconds)
         try:
             connection = self._open()
-            with connection.transaction():
+            with patience(connection, seconds), connection.transaction():
                 inserted = insert_readings(
                     connection,
                     self._community,
@@ -68,8 +72,10 @@ class Store:
             raise Unavailable(f"The database at {place(self._url)} did not store: {_first_line(error)}.") from error
         return inserted
 
-    def introduce(self, now: datetime) -> dict[str, datetime]:
-        """Write down how every device is to be watched; one nobody asked for too long gets its time anew.
+    def introduce(self, now: datetime, seconds: float) -> dict[str, datetime]:
+        """Write down, within so many seconds, how every device is to be watched.
+
+        One that nobody asked for too long gets its time anew.
 
         Returns
         -------
@@ -84,7 +90,7 @@ class Store:
         try:
             connection = self._open()
             rows = [(self._community, *one, now) for one in self._watched]
-            with connection.transaction():
+            with patience(connection, seconds), connection.transaction():
                 self._many(
                     connection,
                     "INSERT INTO device_health AS d"
@@ -96,16 +102,22 @@ class Store:
                     " ELSE EXCLUDED.watched_since END",
                     rows,
                 )
+                seen = connection.execute(
+                    "SELECT device, coalesce(last_seen, watched_since) FROM device_health"
+                    " WHERE community = %s AND device = ANY(%s)",
+                    (self._community, [one.device for one in self._watched]),
+                ).fetchall()
             self._introduced = True
-            seen = connection.execute(
-                "SELECT device, coalesce(last_seen, watched_since) FROM device_health"
-                " WHERE community = %s AND device = ANY(%s)",
-                (self._community, [one.device for one in self._watched]),
-            ).fetchall()
         except psycopg.Error as error:
             self.close()
             raise Unavailable(f"The database at {place(self._url)} did not store: {_first_line(error)}.") from error
         return dict(seen)
+
+    def cut(self) -> None:
+        """Make a write that another thread waits for fail now."""
+        connection = self._connection
+        if connection is not None:
+            cut(connection)
 
     def close(self) -> None:
         """Close the connection; the next write makes a new one."""
@@ -115,7 +127,9 @@ class Store:
 
     def _open(self) -> Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._url, autocommit=True)
+            self._connection = connect(self._url, autocommit=True, seconds=_CONNECT_SECONDS)
+            with patience(self._connection, _CONNECT_SECONDS):
+                self._connection.execute(_LIMITS)
         return self._connection
 
     def _write_measurements(self, connection: Connection, deliveries: Iterable[Delivery]) -> None:
@@ -168,8 +182,10 @@ class Store:
             connection,
             "INSERT INTO device_health AS d (community, device, last_seen, last_try, last_error, errors, readings)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s)"
-            " ON CONFLICT (community, device) DO UPDATE SET last_seen = coalesce(EXCLUDED.last_seen, d.last_seen),"
-            " last_try = EXCLUDED.last_try, last_error = EXCLUDED.last_error,"
+            " ON CONFLICT (community, device) DO UPDATE SET last_seen = greatest(d.last_seen, EXCLUDED.last_seen),"
+            # What was spooled may come after what is newer.
+            " last_error = CASE WHEN EXCLUDED.last_try < d.last_try THEN d.last_error ELSE EXCLUDED.last_error END,"
+            " last_try = greatest(d.last_try, EXCLUDED.last_try),"
             " errors = d.errors + EXCLUDED.errors, readings = d.readings + EXCLUDED.readings",
             rows,
         )

@@ -1,180 +1,191 @@
-"""The one thread that writes: deliveries in, transactions out, acknowledgements after the commit.
+"""The thread that keeps what comes in: in the database, or else on disk, and acknowledges it only then.
 
-While the database is away nothing is acknowledged and nothing is forgotten: the batch in hand is tried again with
-back-off, and the queue behind it fills up to its bound. Then whoever can wait (a broker that keeps messages) waits,
-and whoever cannot (a poll, a message without a time) is told so.
+A batch goes to the database. If that does not take it within a few seconds, or is known to be away, the batch goes to
+the spool; the drainer (`collector.drainer`) brings it back and finds out when the database answers again. Memory holds
+one batch and the inbox, however long the database is away. If the spool does not take the batch either, nothing is
+acknowledged any more: whoever can wait (a broker that keeps messages) waits, and whoever cannot (a poll, a message
+without a time) is told so.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
-from time import monotonic
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from collector import metrics
-from collector.delivery import DeadLetter, Delivery
+from collector.delivery import Delivery
+from collector.drainer import Drainer
+from collector.inbox import Inbox
+from collector.sink import Sink, Unstored, count, store
+from collector.spool import Spool
 from core.db.readings import Inserted
-from core.errors import BadInput, Unavailable
+from core.errors import Unavailable
 
 _log = structlog.get_logger("collector.writer")
 
 BOUND: Final = 5000
-"""Deliveries that wait at most; with a database away, about this many messages are held in memory."""
+"""Deliveries that wait in memory at most, beside the batch in hand."""
+PATIENCE_SECONDS: Final = 5.0
+"""How long the database may take for a batch before the disk is used instead."""
 _BATCH: Final = 1000
-_GATHER_SECONDS: Final = 0.1
-_LONGEST_PAUSE: Final = 30.0  # [s] between attempts while the database is away
-
-
-class Sink(Protocol):
-    """Where batches go; `collector.store.Store` is one."""
-
-    def write(self, deliveries: list[Delivery]) -> Inserted:
-        """Store all or nothing; see `Store.write`."""
-
-    def close(self) -> None:
-        """Let go of the connection."""
+_GATHER_SECONDS: Final = 0.05
+_AGAIN_SECONDS: Final = 0.5  # between attempts while neither database nor disk takes anything
 
 
 class Writer:
-    """Stores deliveries in the order they were given.
+    """Keeps deliveries, and acknowledges them in the order they were given.
 
     Parameters
     ----------
-    sink
-        Used by the writer's thread only.
+    live, old
+        The database twice: for the writer's thread and for the drainer's.
+    spool
+        Used while the database does not take what comes.
     clock
         Tells the time, for the measured lag.
     bound
-        Deliveries that may wait.
+        Deliveries that may wait in memory.
+    patience
+        Seconds the database may take for a batch.
     """
 
-    def __init__(self, sink: Sink, clock: Callable[[], datetime], bound: int = BOUND) -> None:
-        self._sink, self._clock = sink, clock
-        self._bound = bound
-        self._queue: queue.Queue[Delivery] = queue.Queue(bound)
+    def __init__(
+        self,
+        live: Sink,
+        old: Sink,
+        spool: Spool,
+        clock: Callable[[], datetime],
+        bound: int = BOUND,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._sink, self._spool, self._clock, self._patience = live, spool, clock, patience
+        self._inbox = Inbox(bound)
+        self._drainer = Drainer(old, spool, clock, lambda: len(self._inbox) > 0, patience)
         self._stopping = threading.Event()
-        self._flushed = threading.Event()
+        self._all_kept = threading.Event()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
-        self._full = False
+        self._hurry = threading.Event()
+        self._in_hand: list[Delivery] = []
+        self._full = self._gave_up = False
+
+    @property
+    def database_answers(self) -> bool:
+        """Whether the database is believed to take what comes."""
+        return self._drainer.answers.is_set()
 
     def start(self) -> None:
-        """Start writing."""
+        """Start writing, with what an earlier run left in the spool."""
+        self._drainer.start()
         self._thread.start()
 
     def stop(self, seconds: float) -> bool:
-        """Write what waits, within a time, and stop; False if something was left unwritten (and unacknowledged)."""
+        """Keep what waits, within a time, and stop; False if something was kept nowhere (and not acknowledged)."""
+        self._inbox.close()
         self._stopping.set()
-        self._thread.join(seconds)
-        return self._flushed.is_set()
+        self._thread.join(seconds / 2)
+        if self._thread.is_alive():  # the database takes its time, which there is no more: to the spool with the rest
+            self._hurry.set()
+            self._sink.cut()
+            self._thread.join(seconds / 4)
+        self._drainer.stop(seconds / 4)
+        if self._thread.is_alive():  # still reaching for the database, which nothing can cut short
+            return self._to_disk([*self._in_hand, *self._inbox.take(self._inbox.bound, 0)])
+        return self._all_kept.is_set()
 
     def put(self, delivery: Delivery) -> bool:
-        """Hand over a delivery, waiting while the queue is full; False if the writer stopped meanwhile."""
-        while not self._stopping.is_set():
-            try:
-                self._queue.put(delivery, timeout=0.2)
-            except queue.Full:
-                self._say_full()
-                continue
-            return True
-        return False
-
-    def offer(self, delivery: Delivery) -> bool:
-        """Hand over a delivery that cannot wait; False, counted and logged, if the queue is full."""
-        try:
-            self._queue.put_nowait(delivery)
-        except queue.Full:
-            self._say_full()
-            metrics.DROPPED.inc(max(len(delivery.readings), 1))
-            return False
+        """Hand over a delivery, waiting while the inbox is full; False if the writer stopped meanwhile."""
+        while not self._inbox.put(delivery, _AGAIN_SECONDS):
+            if self._inbox.closed:
+                return False
         return True
 
-    def _say_full(self) -> None:
-        if not self._full:
-            self._full = True
-            _log.error("storing is behind: nothing is acknowledged, polled values are given up", waiting=self._bound)
+    def offer(self, delivery: Delivery) -> bool:
+        """Hand over a delivery that cannot wait; False, counted and logged, if the inbox is full."""
+        if self._inbox.put(delivery, 0):
+            self._gave_up = False
+            return True
+        metrics.DROPPED.inc(max(len(delivery.readings), 1))
+        if not self._gave_up:
+            _log.error("storing is behind: polled values are given up", waiting=self._inbox.bound)
+        self._gave_up = True
+        return False
 
     def _run(self) -> None:
-        while not (self._stopping.is_set() and self._queue.empty()):
-            batch = self._gather()
-            if batch and not self._store(batch):
+        while batch := self._inbox.take(_BATCH, _GATHER_SECONDS):
+            metrics.QUEUE.set(len(self._inbox))
+            self._in_hand = batch
+            if not self._keep(batch):
                 break
         else:
-            self._flushed.set()
+            self._all_kept.set()
         self._sink.close()
 
-    def _gather(self) -> list[Delivery]:
-        """Wait for a delivery and take what comes within the next moment."""
-        batch: list[Delivery] = []
-        until = monotonic() + _GATHER_SECONDS
-        while len(batch) < _BATCH:
-            rest = until - monotonic()
-            try:
-                batch.append(self._queue.get(timeout=rest) if rest > 0 else self._queue.get_nowait())
-            except queue.Empty:
-                break
-        metrics.QUEUE.set(self._queue.qsize())
-        return batch
-
-    def _store(self, batch: list[Delivery]) -> bool:
-        """Store a batch however long it takes; False if told to stop while that is not possible."""
-        pause, failures = 0.2, 0
-        while True:
-            try:
-                self._write(batch)
-            except Exception as error:  # noqa: BLE001 - this thread must outlive any fault: nothing else stores
-                failures += 1
-                metrics.STORE_FAILURES.inc()
-                fault = None if isinstance(error, Unavailable) else error
-                _log.error("cannot store; trying again", reason=str(error), pause_seconds=pause, exc_info=fault)
-                if self._stopping.wait(pause):
-                    return False
-                pause = min(2 * pause, _LONGEST_PAUSE)
-            else:
-                if failures:
-                    _log.info("storing again", attempts=failures + 1)
-                if self._full and self._queue.qsize() < self._bound // 2:
-                    self._full = False
+    def _keep(self, batch: list[Delivery]) -> bool:
+        """Keep a batch however long it takes; False if told to stop while nothing takes it."""
+        while batch := self._to_database(batch):
+            if self._to_disk(batch):
                 return True
+            if self._stopping.wait(_AGAIN_SECONDS):
+                return False
+        self._say_full(None)
+        return True
 
-    def _write(self, batch: list[Delivery]) -> None:
-        """Store a batch; halve it until what the database cannot hold stands alone, and keep that as a dead letter."""
+    def _to_database(self, batch: list[Delivery]) -> list[Delivery]:
+        """Store a batch; returns what is not stored."""
+        if self._hurry.is_set() or not self._drainer.answers.is_set():
+            return batch
         try:
-            inserted = self._sink.write(batch)
-        except BadInput as error:
-            if len(batch) > 1:
-                half = len(batch) // 2
-                self._write(batch[:half])
-                self._write(batch[half:])
-                return
-            batch = [_as_dead_letter(batch[0], str(error))]
-            inserted = self._sink.write(batch)
-        self._committed(batch, inserted)
+            store(self._sink, batch, self._patience, self._stored)
+        except Unstored as unstored:
+            reason = unstored.__cause__
+            metrics.STORE_FAILURES.inc()
+            if isinstance(reason, Unavailable):
+                self._drainer.answers.clear()
+                _log.error("the database does not take readings; they go to the spool", reason=str(reason))
+            else:
+                _log.error("a fault while storing; this batch goes to the spool", exc_info=reason)
+            return unstored.rest
+        return []
 
-    def _committed(self, batch: list[Delivery], inserted: Inserted) -> None:
-        for delivery in batch:
-            if delivery.acknowledge is not None:
+    def _to_disk(self, batch: list[Delivery]) -> bool:
+        """Spool a batch; False if the disk does not take it."""
+        try:
+            self._spool.append(batch)
+        except Exception as error:  # noqa: BLE001 - this thread must outlive any fault: nothing else keeps
+            metrics.SPOOL_FAILURES.inc()
+            self._say_full(str(error) or repr(error))
+            return False
+        finally:
+            self._drainer.wake()
+        self._say_full(None)
+        metrics.SPOOLED.inc(len(batch))
+        _acknowledge(batch)
+        return True
+
+    def _stored(self, batch: list[Delivery], inserted: Inserted) -> None:
+        _acknowledge(batch)
+        count(batch, inserted, self._clock())
+
+    def _say_full(self, reason: str | None) -> None:
+        """Say once that nothing is acknowledged any more, and once that this is over."""
+        if self._full == (reason is not None):
+            return
+        self._full = reason is not None
+        metrics.SPOOL_FULL.set(self._full)
+        if self._full:
+            _log.error("neither database nor disk takes readings: nothing is acknowledged", reason=reason)
+        else:
+            _log.info("readings are kept and acknowledged again")
+
+
+def _acknowledge(batch: list[Delivery]) -> None:
+    for delivery in batch:
+        if delivery.acknowledge is not None:
+            try:
                 delivery.acknowledge()
-        now = self._clock()
-        for delivery in batch:
-            metrics.LAG.observe(max(0.0, (now - delivery.received_at).total_seconds()))
-            for note in delivery.health:
-                if note.heard:
-                    metrics.LAST_SEEN.labels(note.device).set(delivery.received_at.timestamp())
-                    metrics.AGES.seen(note.device, delivery.received_at)
-        metrics.READINGS.labels("new").inc(inserted.new)
-        metrics.READINGS.labels("duplicate").inc(inserted.duplicate)
-        metrics.READINGS.labels("conflicting").inc(inserted.conflicting)
-        metrics.DEAD_LETTERS.inc(sum(len(delivery.dead_letters) for delivery in batch))
-
-
-def _as_dead_letter(delivery: Delivery, reason: str) -> Delivery:
-    """Keep what the database refuses as text, so that the flow goes on and a person can look at it."""
-    content = repr((delivery.readings, delivery.measurements)).encode(errors="replace")
-    letter = DeadLetter(delivery.source, content, reason)
-    return replace(delivery, readings=(), measurements=(), health=(), dead_letters=(*delivery.dead_letters, letter))
+            except Exception:  # noqa: BLE001 - kept is kept; a fault of the source must not end the writing
+                _log.exception("a delivery was kept and could not be acknowledged", source=delivery.source)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import BadInput
@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = None
     notify_urls: SecretStr = SecretStr("")
     data_dir: Path = Path(".wijkenergie")
+    spool_mb: int = Field(default=1024, ge=1)
     log: Literal["json", "console"] = "console"
     listen: str = "127.0.0.1:8000"
     metrics_listen: str = "127.0.0.1:9464"

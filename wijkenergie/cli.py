@@ -15,10 +15,10 @@ from core.db import config, timescale, transfer
 from core.db.connection import connect, in_words
 from core.db.migrate import migrate as migrate_schema
 from core.errors import BadInput, CheckFailed, Unavailable, WijkError
-from core.settings import load_settings
+from core.settings import Settings, load_settings
 from core.time import Month, utc_now
-from wijkenergie import device, files, person, reading, tables
-from wijkenergie.wiring import configure_log, database, session, slug_of
+from wijkenergie import device, files, gaps, person, reading, tables
+from wijkenergie.wiring import absolute, configure_log, database, session, slug_of
 
 app = typer.Typer(
     name="wijkenergie",
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.add_typer(device.app, name="device")
 app.add_typer(person.app, name="person")
 app.add_typer(reading.app, name="reading")
+app.command(name="gaps")(gaps.show)
 
 CommunityPath = Annotated[Path, typer.Argument(metavar="COMMUNITY.yaml", help="the community file")]
 ReadingsPath = Annotated[Path, typer.Argument(metavar="READINGS.csv", help="the readings file")]
@@ -193,12 +194,12 @@ def collect() -> None:
 
     settings = load_settings()
     configure_log(settings.log)
-    with session(settings) as connection:
-        slug = slug_of(connection, settings)
+    spools = absolute(settings.data_dir) / "spool"
     with database(settings) as url:
+        slug = _collected(url, settings, spools)
         # On one machine `serve` has the default port, so the collector takes the next.
         listen = settings.metrics_listen if "metrics_listen" in settings.model_fields_set else "127.0.0.1:9465"
-        service.run(url, settings.mqtt_url.get_secret_value(), slug, listen)
+        service.run(url, settings.mqtt_url.get_secret_value(), slug, spools, settings.spool_mb * 1_000_000, listen)
 
 
 @app.command()
@@ -245,6 +246,22 @@ def demo(
     settings = load_settings()
     configure_log(settings.log)
     run(data or settings.data_dir, port, seed, once=once)
+
+
+def _collected(url: str, settings: Settings, spools: Path) -> str:
+    """Tell which community to collect: as for every command, or without the database the one collected before."""
+    from collector import lastknown  # noqa: PLC0415 - see collect
+
+    if settings.community is not None:
+        return load(settings.community).community.community
+    try:
+        with connect(url) as connection:
+            return slug_of(connection, settings)
+    except Unavailable:
+        before = lastknown.remembered(spools)
+        if len(before) != 1:
+            raise
+        return before[0]
 
 
 def _confirmed() -> bool:

@@ -134,9 +134,15 @@ class ModbusSource:
 
     async def _poll_endpoint(self, host: str, port: int, devices: list[_Polled]) -> None:
         async with endpoint_for(host, port, devices[0].intake.profile) as endpoint:
+            latest = self._clock()
             while True:
+                now = self._clock()
+                if now < latest:  # set back: do not wait until it has caught up
+                    for polled in devices:
+                        polled.due = min(polled.due, next_poll(now, polled.intake.device.every))
+                latest = now
                 device = min(devices, key=lambda polled: polled.due)
-                wait = (device.due - self._clock()).total_seconds()
+                wait = (device.due - now).total_seconds()
                 if wait > 0:
                     await asyncio.sleep(min(wait, _LONGEST_NAP))
                     continue

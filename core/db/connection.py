@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,8 +24,8 @@ def place(url: str) -> str:
     return f"{parts.hostname or 'the local socket'}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
 
-def connect(url: str, *, autocommit: bool = True) -> Connection:
-    """Open one connection, in UTC.
+def connect(url: str, *, autocommit: bool = True, seconds: int = 10) -> Connection:
+    """Open one connection, in UTC, within so many seconds (two at least).
 
     Statements commit by themselves, so that ``with connection.transaction()`` is a transaction of its own and never,
     behind an earlier SELECT, a mere savepoint that nobody commits.
@@ -35,7 +38,7 @@ def connect(url: str, *, autocommit: bool = True) -> Connection:
         If ``url`` is no address of a database.
     """
     try:
-        return psycopg.connect(url, autocommit=autocommit, connect_timeout=10, options="-c TimeZone=UTC")
+        return psycopg.connect(url, autocommit=autocommit, connect_timeout=seconds, options="-c TimeZone=UTC")
     except psycopg.OperationalError as error:
         raise Unavailable(
             f"The database at {place(url)} cannot be reached ({reason(error)})."
@@ -45,6 +48,44 @@ def connect(url: str, *, autocommit: bool = True) -> Connection:
         raise BadInput(
             "WIJKENERGIE_DATABASE_URL is no address of a database; write it like postgresql://user@host:5432/name."
         ) from None
+
+
+@contextmanager
+def patience(connection: Connection, seconds: float) -> Iterator[None]:
+    """Cut a connection off if what is done inside takes longer than so many seconds.
+
+    No setting of the driver does that: a server, or something on the way to it, that accepts everything and never
+    answers looks to the network like one that is thinking.
+
+    Raises
+    ------
+    psycopg.OperationalError
+        If it took longer. Whether a transaction that was being committed took place is then unknown.
+    """
+    late = threading.Event()
+
+    def give_up() -> None:
+        late.set()
+        cut(connection)
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except psycopg.Error as error:
+        if late.is_set():
+            raise psycopg.OperationalError(f"no answer within {seconds:g} s") from error
+        raise
+    finally:
+        timer.cancel()
+
+
+def cut(connection: Connection) -> None:
+    """Make whatever another thread does on a connection fail now."""
+    # Of a connection that is closed already there is no socket; one that was reset refuses to be shut down.
+    with suppress(psycopg.OperationalError, OSError), socket.socket(fileno=os.dup(connection.fileno())) as peer:
+        peer.shutdown(socket.SHUT_RDWR)
 
 
 def reason(error: psycopg.Error) -> str:

@@ -131,15 +131,15 @@ def embedded(data_dir: Path, *, durable: bool = True) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def temporary() -> Iterator[Server]:
-    """Give a fast throw-away server that leaves nothing behind, for tests and dry runs.
+def temporary(*, durable: bool = False) -> Iterator[Server]:
+    """Give a throw-away server that leaves nothing behind, for tests and dry runs; fast where it need not be durable.
 
     It ends with the thread that made it, even when that is killed (then its files stay).
     """
     folder = Path(tempfile.mkdtemp(prefix="wijkenergie-"))
     folder.chmod(0o711)  # fresh and ours: the server's account may pass through, its own folder inside stays closed
     try:
-        server = _start(folder.resolve(), durable=False, tied=True)
+        server = _start(folder.resolve(), durable=durable, tied=True)
         try:
             yield server
         finally:

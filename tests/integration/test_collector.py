@@ -8,22 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import paho.mqtt.client as paho
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from collector.commands import decode_file as decode_recording
 from collector.commands import read_once, record
-from collector.service import Collector
-from core.community import Community
 from core.communityfile import parse
-from core.db import config
 from core.db.connection import connect
 from core.errors import BadInput, Unavailable
 from core.time import rfc3339, utc_now
@@ -31,79 +24,23 @@ from simulators.description import community_text
 from simulators.serve import Ready
 from simulators.truth import live_truth
 from tests.support.broker import Broker, free_port
+from tests.support.collecting import (
+    LETTERS,
+    NOW,
+    READINGS,
+    SERVICE,
+    apply_small,
+    collecting,
+    native,
+    publisher,
+    rows,
+    service,
+    small,
+    until,
+    watching,
+)
 
 ROOT = Path(__file__).parents[2]
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-BASE = """
-community: small
-name: Small
-timezone: Europe/Amsterdam
-owner: owner
-flats: [{id: A01, floor_area_m2: "50"}]
-households: [{id: h-001, flat: A01, from: 2025-01-01}]
-meters:
-  - {id: el-A01, measures: electricity, flat: A01, unit: kWh}
-  - {id: heat-A01, measures: heat, flat: A01, unit: kWh}
-  - {id: pv, measures: solar_generation, unit: Wh}
-  - {id: silo, measures: pellet_stock, unit: kg}
-sharing: [{from: 2025-01-01, key: proportional}]
-tariffs: [{from: 2025-01-01, solar_eur_per_kwh: "0.18", vat_percent: {electricity: "21"}}]
-"""
-
-
-def small(devices: str = "") -> Community:
-    return parse(BASE + (f"devices:\n{devices}" if devices else "")).community
-
-
-@contextmanager
-def collecting(community: Community, database_url: str, broker_url: str) -> Iterator[Collector]:
-    collector = Collector(community, database_url, broker_url)
-    collector.start()
-    try:
-        assert collector.wait_connected(10)
-        yield collector
-    finally:
-        collector.stop()
-
-
-@contextmanager
-def publisher(broker: Broker) -> Iterator[Callable[..., None]]:
-    """Publish with QoS 1 and wait until the broker has it."""
-    client = paho.Client(CallbackAPIVersion.VERSION2, client_id="tests")
-    client.connect(broker.host, broker.port)
-    client.loop_start()
-
-    def publish(topic: str, payload: object, *, retain: bool = False) -> None:
-        content = payload if isinstance(payload, (str, bytes)) else json.dumps(payload)
-        info = client.publish(topic, content, qos=1, retain=retain)
-        info.wait_for_publish(10)
-        assert info.is_published()
-
-    try:
-        yield publish
-    finally:
-        client.disconnect()
-        client.loop_stop()
-
-
-def rows(database_url: str, query: str) -> list[tuple]:
-    with connect(database_url) as connection:
-        return connection.execute(query).fetchall()
-
-
-def until(condition: Callable[[], object], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-
-
-def native(index: int, value: str | None = None) -> dict[str, str]:
-    return {"time": rfc3339(NOW + timedelta(minutes=index)), "value": value or f"{1000 + index}.125"}
-
-
-READINGS = "SELECT meter, time, value FROM reading ORDER BY 1, 2"
-LETTERS = "SELECT source, payload, reason FROM dead_letter ORDER BY id"
 
 
 def test_the_simulated_building_arrives_in_the_database_digit_for_digit(database_url, broker):
@@ -215,42 +152,7 @@ def test_a_message_of_a_device_that_lost_a_field_is_kept_for_a_person(database_u
     assert (errors, heard) == (1, True)
 
 
-SERVICE = "import sys; from collector.service import run; run(*sys.argv[1:])"
-
-
-@contextmanager
-def service(database_url: str, broker: Broker) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the collector as a process of its own, as ``wijkenergie collect`` does."""
-    process = subprocess.Popen([sys.executable, "-c", SERVICE, database_url, broker.url, "small"], cwd=ROOT)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def apply_small(database_url: str, devices: str = "") -> None:
-    with connect(database_url) as connection:
-        config.apply(connection, parse(BASE + devices), utc_now(), "tests")
-
-
-@contextmanager
-def watching(broker: Broker) -> Iterator[list[str]]:
-    """Follow the state the service publishes."""
-    states: list[str] = []
-    client = paho.Client(CallbackAPIVersion.VERSION2, client_id="watch")
-    client.on_message = lambda _client, _data, message: states.append(json.loads(message.payload)["state"])
-    client.connect(broker.host, broker.port)
-    client.subscribe("wijkenergie/small/status", qos=1)
-    client.loop_start()
-    try:
-        yield states
-    finally:
-        client.disconnect()
-        client.loop_stop()
-
-
-def test_nothing_is_acknowledged_before_it_is_stored_so_a_killed_collector_loses_nothing(database_url, broker):
+def test_nothing_is_acknowledged_before_it_is_kept_so_a_killed_collector_loses_nothing(database_url, broker):
     apply_small(database_url)
     with watching(broker) as states, publisher(broker) as publish:
         with connect(database_url) as blocker:
@@ -281,20 +183,15 @@ def test_a_service_told_to_stop_is_gone_within_three_seconds_and_says_goodbye(da
 
 def test_a_changed_community_is_taken_over_without_a_restart(database_url, broker):
     apply_small(database_url)
-    quick = SERVICE.replace("run(*", "import collector.service as s; s._LOOK_SECONDS = 0.2; run(*")
+    quick = "import collector.service; collector.service._LOOK_SECONDS = 0.2;" + SERVICE
     device = 'devices: [{id: h, profile: wmbusmeters.kamheat, link: "mqtt:w/h", feeds: {energy: heat-A01}}]'
-    process = subprocess.Popen([sys.executable, "-c", quick, database_url, broker.url, "small"], cwd=ROOT)
-    try:
-        with watching(broker) as states, publisher(broker) as publish:
-            until(lambda: states[-1:] == ["online"], 30)
-            apply_small(database_url, device)
-            until(lambda: states[-2:] == ["offline", "online"], 30)
-            publish("w/h", {"timestamp": rfc3339(NOW), "total_energy_consumption_kwh": 12.5})
-            until(lambda: rows(database_url, READINGS))
-        assert rows(database_url, READINGS) == [("heat-A01", NOW, Decimal("12.5"))]
-    finally:
-        process.kill()
-        process.wait()
+    with service(database_url, broker, quick), watching(broker) as states, publisher(broker) as publish:
+        until(lambda: states[-1:] == ["online"], 30)
+        apply_small(database_url, device)
+        until(lambda: states[-2:] == ["offline", "online"], 30)
+        publish("w/h", {"timestamp": rfc3339(NOW), "total_energy_consumption_kwh": 12.5})
+        until(lambda: rows(database_url, READINGS))
+    assert rows(database_url, READINGS) == [("heat-A01", NOW, Decimal("12.5"))]
 
 
 def test_a_device_that_was_taken_out_is_not_followed_any_more(database_url, broker):
@@ -379,9 +276,11 @@ def test_a_device_that_is_away_is_one_sentence_and_not_a_traceback():
 
 
 def test_a_broker_that_is_away_is_one_sentence(database_url):
-    collector = Collector(small(), database_url, f"mqtt://127.0.0.1:{free_port()}")
-    with pytest.raises(Unavailable, match=r"^The broker at 127\.0\.0\.1:\d+ cannot be reached"):
-        collector.start()
+    with (
+        pytest.raises(Unavailable, match=r"^The broker at 127\.0\.0\.1:\d+ cannot be reached"),
+        collecting(small(), database_url, f"mqtt://127.0.0.1:{free_port()}"),
+    ):
+        pass
 
 
 def test_a_broker_that_does_not_know_us_is_one_sentence(database_url, tmp_path):
@@ -389,10 +288,11 @@ def test_a_broker_that_does_not_know_us_is_one_sentence(database_url, tmp_path):
     strict.start()
     try:
         for url in (strict.url, f"mqtt://who:what@{strict.host}:{strict.port}"):
-            with pytest.raises(
-                Unavailable, match=r"does not let us in: Not authori[sz]ed\. Check WIJKENERGIE_MQTT_URL"
+            with (
+                pytest.raises(Unavailable, match=r"does not let us in: Not authori[sz]ed\. Check WIJKENERGIE_MQTT_URL"),
+                collecting(small(), database_url, url),
             ):
-                Collector(small(), database_url, url).start()
+                pass
     finally:
         strict.stop()
 

@@ -82,9 +82,9 @@ def test_every_device_is_known_from_the_start_even_one_that_never_speaks(
 def test_a_device_nobody_asked_for_long_gets_its_time_anew_and_others_do_not(
     connection: Connection, store: Store
 ) -> None:
-    store.introduce(NOW)
+    store.introduce(NOW, 5)
     connection.execute("UPDATE device_health SET last_try = %s WHERE device = 'roof'", (NOW + 300 * MINUTE,))
-    seen = store.introduce(NOW + 301 * MINUTE)
+    seen = store.introduce(NOW + 301 * MINUTE, 5)
     began = dict(connection.execute("SELECT device, watched_since FROM device_health").fetchall())
     assert began["roof"] == NOW
     assert began["p1-A01"] == seen["p1-A01"] == NOW + 301 * MINUTE

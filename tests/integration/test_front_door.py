@@ -117,6 +117,23 @@ def test_an_import_asks_then_counts_each_reading_once_and_can_be_taken_back(run:
     assert run("import", "--undo", "1").returncode == 2
 
 
+def test_gaps_names_the_meter_the_time_and_how_many_readings_are_missing(run: Run, house: Path) -> None:
+    run("apply", "house.yaml")
+    quarters = [f"2026-01-{day:02}T{hour:02}:{minute:02}:00+01:00" for day in range(1, 32) for hour in range(24)
+                for minute in (0, 15, 30, 45)]  # fmt: skip
+    lines = [f"{at},pv,1" for at in quarters if not at.startswith("2026-01-07T0")]
+    lines += [f"{at},el-A,1" for at in quarters]
+    (house / "readings.csv").write_text("time,meter,value\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    run("import", "readings.csv", "--yes")
+    said = run("gaps", "2026-01")
+    assert said.stdout == "pv: 40 missing between 2026-01-06T22:45:00Z and 2026-01-07T09:00:00Z\n", said.stderr
+    (house / "readings.csv").write_text(
+        "time,meter,value\n" + "".join(f"{at},pv,1\n" for at in quarters), encoding="utf-8"
+    )
+    run("import", "readings.csv", "--yes")
+    assert run("gaps", "2026-01").stdout == "No reading is missing in 2026-01.\n"
+
+
 def test_a_conflicting_import_keeps_the_known_value_and_sets_the_other_aside(
     run: Run, house: Path, database_url: str
 ) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import secrets
 import shutil
 import socket
 import subprocess
@@ -13,6 +15,7 @@ from pathlib import Path
 HOST = "127.0.0.1"
 _START_SECONDS = 10
 _STOP_SECONDS = 10
+_LOWEST_PORT, _PORTS = 20_000, 12_000
 
 
 def find_mosquitto() -> str | None:
@@ -21,11 +24,16 @@ def find_mosquitto() -> str | None:
 
 
 def free_port() -> int:
-    """Return a TCP port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port nobody uses at this moment.
+
+    It lies below those the system gives to outgoing connections, so that a server can be gone for a while and find its
+    port free when it returns.
+    """
+    while True:
+        port = _LOWEST_PORT + secrets.randbelow(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 class Broker:
