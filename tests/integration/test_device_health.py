@@ -7,22 +7,19 @@ from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
-import paho.mqtt.client as paho
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from collector.delivery import Delivery, Health
 from collector.intake import Intake
 from collector.raw import Message
-from collector.service import Collector
 from collector.store import Store
 from collector.watched import watched
 from core.community import Community
 from core.db.connection import Connection, connect
 from core.time import rfc3339
-from tests.integration.test_collector import until
 from tests.support import watchtown as town
 from tests.support.broker import Broker
+from tests.support.collecting import collecting, publisher, until
 from tests.support.watchtown import NOW
 
 SLUG = "de-ster"
@@ -57,26 +54,16 @@ def telegram(said: str) -> bytes:
 def test_every_device_is_known_from_the_start_even_one_that_never_speaks(
     connection: Connection, community: Community, broker: Broker, database_url: str
 ) -> None:
-    collector = Collector(community, database_url, broker.url)
-    collector.start()
-    try:
+    with collecting(community, database_url, broker.url), publisher(broker) as publish:
         rows = connection.execute(HEALTH).fetchall()
         assert {row[0] for row in rows} == {device.id for device in community.devices}
         assert {row[0] for row in rows if not row[3]} == {"level"}
         assert all(row[2] >= timedelta(minutes=15) and row[4] is not None for row in rows)
-        assert collector.wait_connected(10)
-        client = paho.Client(CallbackAPIVersion.VERSION2)
-        client.connect(broker.host, broker.port)
-        client.loop_start()
-        client.publish("flats/A01/dsmr/json", telegram(rfc3339(NOW)), qos=1).wait_for_publish(10)
+        publish("flats/A01/dsmr/json", telegram(rfc3339(NOW)))
         until(lambda: connection.execute("SELECT value FROM reading").fetchall() == [(Decimal("3.75"),)])
-        client.disconnect()
-        client.loop_stop()
         silent = {row[0] for row in connection.execute(HEALTH).fetchall() if row[1]}
         assert "p1-A01" not in silent
         assert {"p1-A02", "level"} <= silent
-    finally:
-        collector.stop()
 
 
 def test_a_device_nobody_asked_for_long_gets_its_time_anew_and_others_do_not(
