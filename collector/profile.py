@@ -107,7 +107,7 @@ class Caveats(_Part):
 class Transport(_Part):
     """How the device is spoken to; times as spans like 500ms or 3s."""
 
-    transport: Literal["modbus-tcp", "mqtt", "http-json"]
+    transport: Literal["modbus-tcp", "modbus-rtu", "rtu-over-tcp", "mqtt", "http-json", "http-xml", "mbus", "dsmr"]
     exclusive: YesNo = False
     connect_delay: Duration | None = None
     request_gap: Duration | None = None
@@ -116,6 +116,10 @@ class Transport(_Part):
     max_registers: Annotated[Whole, Field(ge=1, le=125)] = 125
     byte_order: Literal["big", "little"] = "big"
     word_order: Literal["big", "little"] = "big"
+    requests: tuple[str, ...] = ()
+    auth: Literal["none", "basic", "digest", "bearer"] = "none"
+    min_interval: Duration | None = None
+    idle_close: Duration | None = None
 
 
 class Block(_Part):
@@ -125,6 +129,8 @@ class Block(_Part):
     function: Literal[3, 4]
     start: Address
     count: Annotated[Whole, Field(ge=1, le=1000)]
+    every: Duration | None = None
+    on_error: Literal["fail", "skip"] = "skip"
 
     @property
     def end(self) -> int:
