@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -16,9 +17,10 @@ from prometheus_client import start_http_server
 from collector.feeds import feed_faults
 from collector.intake import Intake
 from collector.router import Router
+from collector.secret import folder_in
 from collector.sources.broker import Broker
-from collector.sources.modbus import ModbusSource
 from collector.sources.mqtt import MqttSource, Status
+from collector.sources.polling import PollSource
 from collector.store import Store
 from collector.writer import Writer
 from core.community import Community
@@ -47,6 +49,8 @@ class Collector:
         Where to store, and the broker.
     clock
         Tells the time.
+    data_dir
+        Holds the devices' passwords, in ``secrets``.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Collector:
         database_url: str,
         mqtt_url: str,
         clock: Callable[[], datetime] = utc_now,
+        data_dir: Path = Path(".wijkenergie"),
     ) -> None:
         wrong = [f"{place(path)}: {text}." for path, text in feed_faults(community)]
         if wrong:
@@ -62,8 +67,9 @@ class Collector:
         self._community, self._clock = community, clock
         self._broker = Broker.parse(mqtt_url)
         self._intakes = [Intake(device, community) for device in community.devices]
-        self.writer = Writer(Store(database_url, community.community), clock)
-        self._modbus = ModbusSource(self._intakes, self.writer.offer, clock)
+        self._store = Store(database_url, community.community)
+        self.writer = Writer(self._store, clock)
+        self._polling = PollSource(self._intakes, self.writer.offer, clock, folder_in(data_dir))
         self._mqtt: list[MqttSource] = []
 
     def start(self) -> None:
@@ -72,7 +78,8 @@ class Collector:
         Raises
         ------
         Unavailable
-            If the broker cannot be reached or does not let us in. Later losses are mended without a word to the caller.
+            If the broker cannot be reached or does not let us in, or if the database is away and a meter among the
+            devices has a budget of reads. Later losses are mended without a word to the caller.
         """
         version = self._broker.version()
         slug = self._community.community
@@ -88,10 +95,12 @@ class Collector:
         if fleeting.filters:
             name = f"wijkenergie-{slug}-now"
             self._mqtt.append(MqttSource(self._broker, version, name, fleeting, self.writer, self._clock))
+        if self._polling.budgets:
+            self._polling.asked_before(self._store.last_tries())
         self.writer.start()
         for source in self._mqtt:
             source.start()
-        self._modbus.start()
+        self._polling.start()
         _log.info("collecting", community=slug, devices=len(self._intakes), mqtt=version.name)
 
     def wait_connected(self, seconds: float) -> bool:
@@ -104,7 +113,7 @@ class Collector:
 
     def stop(self) -> None:
         """Stop reading, store what is in hand, acknowledge it, and disconnect; within three seconds."""
-        self._modbus.stop()
+        self._polling.stop()
         if not self.writer.stop(_FLUSH_SECONDS):
             _log.warning("stopped with readings in hand; the broker still has those it may keep")
         for source in reversed(self._mqtt):
@@ -119,7 +128,13 @@ class Collector:
         )
 
 
-def run(database_url: str, mqtt_url: str, slug: str, metrics_listen: str | None = None) -> None:
+def run(
+    database_url: str,
+    mqtt_url: str,
+    slug: str,
+    metrics_listen: str | None = None,
+    data_dir: Path = Path(".wijkenergie"),
+) -> None:
     """Collect until told to stop by SIGTERM or Ctrl-C; a community changed by ``apply`` is taken over while running.
 
     Raises
@@ -140,7 +155,7 @@ def run(database_url: str, mqtt_url: str, slug: str, metrics_listen: str | None 
     if metrics_listen is not None:
         _serve_metrics(metrics_listen)
     while not stop.is_set():
-        collector = Collector(community, database_url, mqtt_url)
+        collector = Collector(community, database_url, mqtt_url, data_dir=data_dir)
         collector.start()
         try:
             community = _until_changed(stop, database_url, community)

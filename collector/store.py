@@ -61,6 +61,24 @@ class Store:
             raise Unavailable(f"The database at {place(self._url)} did not store: {_first_line(error)}.") from error
         return inserted
 
+    def last_tries(self) -> dict[str, datetime]:
+        """Return when each device was asked last, also by an earlier process.
+
+        Raises
+        ------
+        Unavailable
+            If the database is away.
+        """
+        try:
+            found = self._open().execute(
+                "SELECT device, last_try FROM device_health WHERE community = %s AND last_try IS NOT NULL",
+                (self._community,),
+            )
+            return dict(found.fetchall())
+        except psycopg.Error as error:
+            self.close()
+            raise Unavailable(f"The database at {place(self._url)} cannot be read: {_first_line(error)}.") from error
+
     def close(self) -> None:
         """Close the connection; the next write makes a new one."""
         if self._connection is not None:

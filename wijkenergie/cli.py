@@ -197,7 +197,7 @@ def collect() -> None:
     with database(settings) as url:
         # On one machine `serve` has the default port, so the collector takes the next.
         listen = settings.metrics_listen if "metrics_listen" in settings.model_fields_set else "127.0.0.1:9465"
-        service.run(url, settings.mqtt_url.get_secret_value(), slug, listen)
+        service.run(url, settings.mqtt_url.get_secret_value(), slug, listen, settings.data_dir)
 
 
 @app.command()

@@ -65,7 +65,7 @@ def test_quantities_and_points_name_the_same_thing() -> None:
          "counts in kWh, which does not turn into m3 exactly"),
         (GOOD.replace("volume: water", "energy: heat"), (*FEEDS, "energy"), "is fed by 'd' already"),
         (GOOD.replace("wmbusmeters.kamheat", "homewizard.p1").replace("thermal_energy: heat, volume: water", ""),
-         ("devices", 0, "profile"), "can be decoded but not polled"),
+         ("devices", 0, "link"), "http-json; give a link of that kind"),
     ],
 )  # fmt: skip
 def test_a_wrong_device_is_named_with_its_field(device: str, path: tuple, sentence: str) -> None:

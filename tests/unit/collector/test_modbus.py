@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from collector.links import TcpPort
 from collector.plan import Answer, Request, model_map, requests
 from collector.profile import FOLDER, load
 from collector.raw import Registers
 from collector.raw import load as load_raw
-from collector.refusal import NoValue
+from collector.refusal import NoAnswer, NoValue
 from collector.registers import Memory
-from collector.sources.endpoint import Endpoint, NoAnswer
-from collector.sources.modbus import next_poll
+from collector.sources.clockwork import next_poll
+from collector.sources.endpoint import Endpoint
+from collector.sources.line import Manners
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -129,7 +131,7 @@ async def device(reply: Callable[[int, int, int, int], bytes | None]) -> AsyncIt
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        async with Endpoint("127.0.0.1", port, timedelta(seconds=0.3)) as endpoint:
+        async with Endpoint(TcpPort("127.0.0.1", port), Manners(timeout=0.3)) as endpoint:
             yield endpoint
     finally:
         server.close()
@@ -209,7 +211,7 @@ def test_garbage_is_no_answer_or_a_refusal_and_never_registers(body: bytes) -> N
 
 def test_nobody_listening_is_no_answer() -> None:
     async def run() -> None:
-        async with Endpoint("127.0.0.1", 9, timedelta(seconds=0.3)) as endpoint:
+        async with Endpoint(TcpPort("127.0.0.1", 9), Manners(timeout=0.3)) as endpoint:
             await endpoint.read(1, Request(3, 0, 1))
 
     with pytest.raises(NoAnswer, match=r"no connection to 127\.0\.0\.1:9"):
