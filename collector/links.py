@@ -141,12 +141,12 @@ def _modbus_tcp(text: str) -> ModbusLink:
 
 def _rtu_over_tcp(text: str) -> ModbusLink:
     port, unit = _tcp(text, None)
-    return ModbusLink(port, rtu=True, unit=_number(unit, _LAST_UNIT))
+    return ModbusLink(port, rtu=True, unit=_number(unit, _LAST_UNIT, 1))  # 0 is for all, and none answers
 
 
 def _modbus_rtu(text: str) -> ModbusLink:
     port, unit = _serial(text, 9600, "N")
-    return ModbusLink(port, rtu=True, unit=_number(unit, _LAST_UNIT))
+    return ModbusLink(port, rtu=True, unit=_number(unit, _LAST_UNIT, 1))  # 0 is for all, and none answers
 
 
 def _mbus_tcp(text: str) -> MbusLink:
@@ -203,8 +203,8 @@ def _meter(text: str) -> int | str:
     return _number(text, _LAST_PRIMARY)
 
 
-def _number(text: str, last: int) -> int:
-    if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) > last:
+def _number(text: str, last: int, first: int = 0) -> int:
+    if not re.fullmatch(r"[0-9]{1,3}", text) or not first <= int(text) <= last:
         raise ValueError
     return int(text)
 

@@ -3,9 +3,10 @@
 pymodbus does not check that an answer has the asked length or function, and reconnects by rules of its own; here an
 answer is checked, and a connection that failed is closed and made anew by whoever asks next.
 
-RTU frames carry no transaction number: an answer that comes late looks like the answer to whatever was asked since.
-So on such a line nothing is believed after a request that stayed open, until the line has been silent for longer than
-the slowest answer, and then an answer only if nothing follows it: had it been a late one, the true one would come.
+RTU frames carry no transaction number: an answer that comes late looks like the answer to whatever the unit was asked
+since. So after a request that stayed open the connection is dropped, and nothing is asked on the new one until it has
+been silent for longer than the slowest answer. Of the unit that stayed silent an answer is then believed only if
+nothing follows it: had it been a late one, the true one would still come.
 """
 
 from __future__ import annotations
@@ -43,8 +44,10 @@ _NOT_THERE: Final = frozenset({10, 11})
 """What a gateway says of a device that is away."""
 _FUNCTION_BITS: Final = 0x7F  # the bit above marks a refusal
 _INPUT_REGISTERS: Final = 4
-_PATIENCE: Final = 1.5
-"""Silence after an open request, in timeouts: longer than the slowest answer."""
+_SILENCE: Final = 1.5
+"""How long a line must be silent after an open request [timeouts]: longer than the slowest answer."""
+_PROOF: Final = 4.0
+"""How long nothing may follow the first answer of a unit that had stayed silent [timeouts]."""
 _TRIES: Final = 3
 
 _Client = AsyncModbusTcpClient | AsyncModbusSerialClient
@@ -66,11 +69,11 @@ class Endpoint:
     def __init__(self, port: Port, manners: Manners | None = None, *, rtu: bool = False) -> None:
         self._port, self._manners = port, manners or Manners()
         self._rtu = rtu or isinstance(port, SerialPort)
-        self._silence = _PATIENCE * self._manners.timeout
         self._client: _Client | None = None
         self._used = 0.0
         self._received = 0
-        self._doubtful = False
+        self._restless = False
+        self._doubtful: set[int] = set()
         self.connections = 0
         """How many connections were made."""
 
@@ -103,23 +106,23 @@ class Endpoint:
             device that is away.
         """
         client = await self._connected()
-        if self._doubtful:
+        if self._restless:
             await self._fall_silent()
         await asyncio.sleep(max(0.0, self._used + self._manners.request_gap - monotonic()))
         reply = await self._reply(client, unit, request)
-        if self._doubtful:
-            await self._prove()
+        if unit in self._doubtful:
+            await self._prove(unit)
         code = getattr(reply, "exception_code", None)
         if code in _NOT_THERE:
             raise NoAnswer(f"no answer from {self._port} unit {unit}: {_EXCEPTIONS[code]} (exception {code})")
         function = reply.function_code & _FUNCTION_BITS
         if function != request.function:
-            self._mistrust()
+            self._mistrust(unit)
             return f"the reply is to function {function}, asked was {request.function}"
         if reply.isError():
             return f"{_EXCEPTIONS.get(code or 0, 'exception')} (exception {code})"
         if len(reply.registers) != request.count:
-            self._mistrust()
+            self._mistrust(unit)
             return f"short reply: {len(reply.registers)} registers where {request.count} were asked"
         return tuple(reply.registers)
 
@@ -134,34 +137,36 @@ class Endpoint:
         finally:
             if reply is None:
                 self.close()
-                self._mistrust()
+                self._mistrust(unit)
         self._used = monotonic()
         return reply
 
-    def _mistrust(self) -> None:
-        """Doubt the next answers where a late one could be taken for another's; a transaction number excludes that."""
+    def _mistrust(self, unit: int) -> None:
+        """Doubt what comes next where a late answer could be taken for another; a transaction number excludes that."""
         if self._rtu:
             self.close()
-            self._doubtful = True
+            self._restless = True
+            self._doubtful.add(unit)
 
     async def _fall_silent(self) -> None:
         """Wait until nothing came for longer than the slowest answer; what comes meanwhile is thrown away."""
         for _ in range(_TRIES):
-            if await self._quiet():
+            if await self._quiet(_SILENCE):
+                self._restless = False
                 return
         self.close()
         raise NoAnswer(f"{self._port} does not become quiet after a request that stayed open")
 
-    async def _prove(self) -> None:
-        """Believe the first answer after silence only if none follows it."""
-        if not await self._quiet():
-            self._mistrust()
-            raise NoAnswer(f"{self._port} gave more answers than there were requests; one of them was late")
-        self._doubtful = False
+    async def _prove(self, unit: int) -> None:
+        """Believe the first answer of a unit that had stayed silent only if none follows it."""
+        if not await self._quiet(_PROOF):
+            self._mistrust(unit)
+            raise NoAnswer(f"{self._port} unit {unit} gave more answers than there were requests; one of them was late")
+        self._doubtful.discard(unit)
 
-    async def _quiet(self) -> bool:
+    async def _quiet(self, timeouts: float) -> bool:
         before = self._received
-        await asyncio.sleep(self._silence)
+        await asyncio.sleep(timeouts * self._manners.timeout)
         return self._received == before
 
     def _count(self, sending: bool, packet: bytes) -> bytes:  # noqa: FBT001 - pymodbus calls it so
