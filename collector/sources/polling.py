@@ -8,6 +8,7 @@ for all its devices, with the same growing pauses.
 from __future__ import annotations
 
 import asyncio
+import resource
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +33,8 @@ _log = structlog.get_logger("collector.polling")
 
 _LONGEST_NAP: Final = 5.0  # [s] so that a step of the clock is noticed
 _STOP_SECONDS: Final = 2.0
+_OTHER_FILES: Final = 256
+"""Open files of everything else in the process, with room to spare."""
 
 
 @dataclass
@@ -80,6 +83,15 @@ class _Group:
     def reached(self) -> None:
         """Note that the line stands."""
         self._failures, self._away_until = 0, None
+
+
+def _allow_files(wanted: int) -> None:
+    """Every line is an open file, and a process usually starts with 1024 of them allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY not in (soft, hard):
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class PollSource:
@@ -135,6 +147,7 @@ class PollSource:
     def start(self) -> None:
         """Start polling, where there is anything to poll."""
         if self._groups:
+            _allow_files(len(self._groups) + _OTHER_FILES)
             self._thread.start()
             self._ready.wait()
 
