@@ -197,3 +197,30 @@ def mbus_telegram(address: int, records: bytes, number: int = 12345678) -> bytes
     header = digits + bytes([0x43, 0x04, 7, 4, 1, 0, 0, 0])
     body = bytes([0x08, address, 0x72]) + header + records
     return bytes([0x68, len(body), len(body), 0x68]) + body + bytes([sum(body) & 0xFF, 0x16])
+
+
+@contextmanager
+def meter_at(path: str, reply: Callable[[bytes], list[Reply]]) -> Iterator[None]:
+    """Be a meter on a serial port."""
+    end = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    stopped = threading.Event()
+
+    def serve() -> None:
+        buffer = b""
+        while not stopped.is_set():
+            if select.select([end], [], [], 0.05)[0]:
+                buffer += os.read(end, 4096)
+            while size := mbus_size(buffer):
+                request, buffer = buffer[:size], buffer[size:]
+                for seconds, content in reply(request):
+                    stopped.wait(seconds)
+                    os.write(end, content)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join(5)
+        os.close(end)
