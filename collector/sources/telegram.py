@@ -62,7 +62,7 @@ def rest_of(head: bytes) -> int:
         If they do not begin a long frame.
     """
     if head[0] != LONG or head[3] != LONG or head[1] != head[2] or head[1] < _KIND - _CONTROL + 1:
-        raise ValueError
+        raise ValueError("no head of a long frame")
     return head[1] + 2
 
 
