@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -83,6 +83,11 @@ class _Group:
     def reached(self) -> None:
         """Note that the line stands."""
         self._failures, self._away_until = 0, None
+
+
+def _say(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Tell in a line what a library could not make sense of; the request behind it has no answer and is told itself."""
+    _log.warning("something odd on a connection", what=context["message"], reason=repr(context.get("exception")))
 
 
 def _allow_files(wanted: int) -> None:
@@ -174,6 +179,7 @@ class PollSource:
 
     async def _poll_all(self) -> None:
         self._loop, self._main = asyncio.get_running_loop(), asyncio.current_task()
+        self._loop.set_exception_handler(_say)
         self._ready.set()
         async with asyncio.TaskGroup() as tasks:
             for group in self._groups:
@@ -187,12 +193,19 @@ class PollSource:
                 wait = (device.due - now).total_seconds()
                 if wait <= 0:
                     metrics.POLL_LATE.observe(-wait)
-                    self._offer(await self._poll(group, device))
+                    self._hand_over(await self._poll(group, device))
                     continue
                 await asyncio.sleep(min(wait, _LONGEST_NAP))
                 self._mind_the_clock(group, now)
         finally:
             await group.line.close()
+
+    def _hand_over(self, delivery: Delivery) -> None:
+        try:
+            self._offer(delivery)
+        except Exception:  # noqa: BLE001 - one delivery may be lost, counted; the polling of all others must go on
+            metrics.DROPPED.inc(max(len(delivery.readings), 1))
+            _log.exception("a poll could not be handed over", device=delivery.source)
 
     def _mind_the_clock(self, group: _Group, before: datetime) -> None:
         """When the clock was set back, do not wait until it has caught up."""

@@ -12,7 +12,7 @@ import pytest
 
 from collector.links import TcpPort
 from collector.plan import Answer, Request, model_map, requests
-from collector.profile import FOLDER, load
+from collector.profile import FOLDER, Transport, load
 from collector.raw import Registers
 from collector.raw import load as load_raw
 from collector.refusal import NoAnswer, NoValue
@@ -161,6 +161,14 @@ def ask(reply: Callable[[int, int, int, int], bytes | None], request: Request, t
         return found
 
     return asyncio.run(run())
+
+
+def test_who_shares_a_line_gets_the_manners_of_the_most_delicate() -> None:
+    quick = Transport(transport="modbus-tcp", timeout="1s")
+    slow = Transport(transport="modbus-tcp", timeout="10s", connect_delay="1500ms", idle_close="30s")
+    shy = Transport(transport="modbus-tcp", request_gap="50ms", keep_open="false", idle_close="2min")
+    assert Manners.strictest([quick]) == Manners(timeout=1)
+    assert Manners.strictest([quick, slow, shy]) == Manners(10, 1.5, 0.05, keep_open=False, idle_close=30)
 
 
 def test_registers_are_read() -> None:
