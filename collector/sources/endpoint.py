@@ -178,6 +178,7 @@ class Endpoint:
         if self._client is not None and self._client.connected and idle < self._manners.idle_close:
             return self._client
         self.close()
+        await asyncio.sleep(0)  # the loop hangs up the old socket before a new one is asked for
         client = self._new_client()
         try:
             connected = await client.connect()

@@ -263,7 +263,7 @@ def test_a_connection_the_device_gives_up_when_idle_is_made_anew_in_time(tmp_pat
         with polling(community(profile, f"modbus-tcp://127.0.0.1:{served.port}/1"), tmp_path) as heard:
             until(lambda: heard.readings("d-0") > 5)
     assert set(heard.errors("d-0")) == {None}
-    assert served.total > 5
+    assert served.total > 3
     assert served.most == 1
 
 

@@ -36,6 +36,8 @@ class Gateway:
     _served: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.open:
+            await asyncio.sleep(0.05)  # what was hung up a moment ago is not open any more
         self.open, self.total = self.open + 1, self.total + 1
         self.most = max(self.most, self.open)
         self._writer = writer

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.refusal import NoConnection
 from collector.sources.clockwork import LONGEST_BREAK, SPREAD, next_poll, pause, phases
+from collector.sources.polling import _Group
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
@@ -61,3 +63,30 @@ def test_pauses_grow_to_five_minutes_and_no_further() -> None:
     assert found[:3] == [timedelta(seconds=2), timedelta(seconds=4), timedelta(seconds=8)]
     assert found == sorted(found)
     assert found[-1] == LONGEST_BREAK == timedelta(minutes=5)
+
+
+class Wire:
+    """A line that nobody calls."""
+
+    async def close(self) -> None:
+        """Be closed."""
+
+
+def test_a_port_that_is_away_is_tried_once_for_all_its_devices_and_less_and_less_often() -> None:
+    group = _Group(Wire(), [])
+    group.refuse_while_away(NOON)
+    now, tries = NOON, []
+    while now < NOON + timedelta(hours=1):
+        tries.append(now)
+        until = group.away("no connection to the gateway", now)
+        assert group.away("asked by another device", until - timedelta(seconds=1)) == until
+        with pytest.raises(NoConnection, match=r"^no connection to the gateway$"):
+            group.refuse_while_away(until - timedelta(milliseconds=1))
+        group.refuse_while_away(until)
+        now = until
+    assert len(tries) < 20
+    assert max(after - before for before, after in pairwise(tries)) == LONGEST_BREAK
+    group.away("again", now)
+    group.reached()
+    group.refuse_while_away(now)
+    assert group.away("anew", now) == now + timedelta(seconds=2)
