@@ -51,6 +51,7 @@ class HttpLine:
 
     def __init__(self, manners: Manners, secrets: Path, clock: Callable[[], datetime]) -> None:
         self.manners, self.secrets, self.clock = manners, secrets, clock
+        self._trust = _trusted()  # takes a moment, which must not come out of a device's timeout
         self._client: httpx.AsyncClient | None = None
 
     @property
@@ -63,7 +64,7 @@ class HttpLine:
                 limits=httpx.Limits(
                     max_connections=1, max_keepalive_connections=int(self.manners.keep_open), keepalive_expiry=idle
                 ),
-                verify=_trusted(),
+                verify=self._trust,
                 trust_env=False,
                 follow_redirects=False,
                 headers={"Accept-Encoding": "identity", "User-Agent": "wijkenergie"},
@@ -117,10 +118,11 @@ class HttpReader:
         """Ask for one document; no message names the secret."""
         shown = f"{self._link.base}{path}"
         address = shown.replace(PLACEHOLDER, quote(secret, safe=""))
+        client = self._line.client
         try:
             async with (
                 asyncio.timeout(2 * self._line.manners.timeout),
-                self._line.client.stream("GET", address, auth=self._auth) as response,
+                client.stream("GET", address, auth=self._auth) as response,
             ):
                 self._refuse(response, shown)
                 return await self._body(response, shown)

@@ -35,7 +35,7 @@ kind: boiler
 match: {{vendor: Test, models: [Boiler]}}
 maturity: document-only
 provenance: [{{source: "a test"}}]
-link: {{transport: http-json, timeout: 300ms, requests: [{requests}], auth: {auth}}}
+link: {{transport: http-json, timeout: 1s, requests: [{requests}], auth: {auth}}}
 points: [{{id: power, quantity: thermal_power, unit: W, class: gauge, path: /power}}]
 """
 
@@ -177,7 +177,7 @@ def drip(request: BaseHTTPRequestHandler) -> None:
     request.send_response(200)
     request.send_header("Content-Length", "1000")
     request.end_headers()
-    for _ in range(40):
+    for _ in range(80):
         request.wfile.write(b" ")
         time.sleep(0.05)
     request.close_connection = True
@@ -201,7 +201,7 @@ def stop_halfway(request: BaseHTTPRequestHandler) -> None:
         (say(gzip.compress(b" " * 10_000_000), Content_Encoding="gzip"), "sends a compressed answer"),
         (drip, r"^no answer from http://127\.0\.0\.1:\d+/\{secret\}/a \(TimeoutError\)$"),
         (stop_halfway, r"^no answer from .* \(RemoteProtocolError\)$"),
-        (lambda _: time.sleep(0.6), r"^no answer from .* \(ReadTimeout\)$"),
+        (lambda _: time.sleep(1.5), r"^no answer from .* \(ReadTimeout\)$"),
     ],
 )
 def test_what_is_no_good_answer_is_one_clause_without_the_password(
