@@ -18,15 +18,16 @@ import paho.mqtt.client as mqtt
 from collector.catalogue import load, published
 from collector.decode import decode
 from collector.evidence import Building
-from collector.links import ModbusLink, MqttLink, parse_link
-from collector.plan import requests
+from collector.feeds import speaks
+from collector.links import MqttLink, PolledLink, parse_link
 from collector.probe import Check, check
 from collector.profile import Point, Profile
 from collector.raw import Message, Raw, dump
 from collector.raw import load as load_raw
+from collector.refusal import NoAnswer
+from collector.secret import folder_in
 from collector.sources.broker import KEEP_ALIVE_SECONDS, Broker
-from collector.sources.endpoint import NoAnswer
-from collector.sources.modbus import converse, endpoint_for
+from collector.sources.lines import open_line
 from core.errors import BadInput, Unavailable
 from core.settings import load_settings
 from core.time import utc_now
@@ -169,36 +170,36 @@ def fetch(profile: Profile, link: str, clock: Callable[[], datetime]) -> Raw:
         As of `read_once`.
     """
     place = parse_link(link)
-    transport = profile.link.transport
-    if isinstance(place, ModbusLink) and transport == "modbus-tcp":
+    if not speaks(profile, place):
+        raise BadInput(f"'{profile.id}' speaks {profile.link.transport}; '{link}' is a link of another kind.")
+    if not isinstance(place, MqttLink):
         return asyncio.run(_poll(profile, place, clock))
-    if isinstance(place, MqttLink) and transport == "mqtt":
-        topic = place.topic(profile.messages.topic if profile.messages else "")
-        broker = Broker.parse(load_settings().mqtt_url.get_secret_value())
-        with _listening(broker, topic) as messages:
-            try:
-                received = messages.get(timeout=_PATIENCE_SECONDS)
-            except queue.Empty:
-                raise Unavailable(
-                    f"Nothing came on {topic} within {_PATIENCE_SECONDS:.0f} seconds; is the device on?"
-                ) from None
-        now = clock()
-        return Raw(now, messages=(Message(topic, bytes(received.payload), now, received.retain, received.dup),))
-    if transport == "http-json":
-        raise BadInput(f"'{profile.id}' speaks http-json: recorded data can be decoded, the device cannot be read.")
-    raise BadInput(f"'{profile.id}' speaks {transport}; '{link}' is a link of another kind.")
+    topic = place.topic(profile.messages.topic if profile.messages else "")
+    broker = Broker.parse(load_settings().mqtt_url.get_secret_value())
+    with _listening(broker, topic) as messages:
+        try:
+            received = messages.get(timeout=_PATIENCE_SECONDS)
+        except queue.Empty:
+            raise Unavailable(
+                f"Nothing came on {topic} within {_PATIENCE_SECONDS:.0f} seconds; is the device on?"
+            ) from None
+    now = clock()
+    return Raw(now, messages=(Message(topic, bytes(received.payload), now, received.retain, received.dup),))
 
 
-async def _poll(profile: Profile, link: ModbusLink, clock: Callable[[], datetime]) -> Raw:
+async def _poll(profile: Profile, link: PolledLink, clock: Callable[[], datetime]) -> Raw:
+    line, (reader,) = open_line([(link, profile)], folder_in(load_settings().data_dir), clock)
+    # A meter that counts its reads is asked once: it would be asked in vain again.
+    attempts = _ATTEMPTS if profile.link.min_interval is None else 1
     reason = ""
-    async with endpoint_for(link.host, link.port, profile) as endpoint:
-        for _ in range(_ATTEMPTS):
+    try:
+        for _ in range(attempts):
             try:
-                registers = await converse(endpoint, link.unit, requests(profile))
+                return (await reader.read()).raw
             except NoAnswer as error:
                 reason = str(error)
-            else:
-                return Raw(clock(), registers)
+    finally:
+        await line.close()
     raise Unavailable(f"The device could not be read: {reason}. Check the link, and that nothing else reads it.")
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal, localcontext
 from typing import Final
 
 from collector.catalogue import load
-from collector.links import ModbusLink, MqttLink, parse_link
+from collector.links import PLACEHOLDER, HttpLink, Link, MbusLink, ModbusLink, MqttLink, parse_link
 from collector.profile import Point, Profile
 from collector.quantities import EXACT
 from core.community import Community, Device, Meter
@@ -29,6 +29,24 @@ _FITTING: Final[dict[str, frozenset[str]]] = {
     "hot_water": frozenset({"thermal_energy", "volume"}),
     "pellet_stock": frozenset({"fuel_stock"}),
 }
+
+
+_SPOKEN: Final[dict[str, type[Link]]] = {
+    "modbus-tcp": ModbusLink,
+    "modbus-rtu": ModbusLink,
+    "rtu-over-tcp": ModbusLink,
+    "http-json": HttpLink,
+    "http-xml": HttpLink,
+    "mbus": MbusLink,
+    "mqtt": MqttLink,
+    "dsmr": MqttLink,
+}
+"""Links by the transport of a profile: a Modbus device is the same on any Modbus line."""
+
+
+def speaks(profile: Profile, link: Link) -> bool:
+    """Whether a device of this kind can be reached by such a link."""
+    return isinstance(link, _SPOKEN[profile.link.transport])
 
 
 def feeds_of(device: Device, profile: Profile, community: Community) -> dict[str, Meter]:
@@ -92,22 +110,38 @@ def feed_faults(community: Community) -> Iterator[tuple[Path, str]]:
             fed[meter_id] = device.id
             if meter_id in meters:
                 yield from _fit_faults(point, meters[meter_id], place)
+    yield from _sharing_faults(community.devices)
 
 
 def _link_faults(device: Device, profile: Profile, where: Path) -> Iterator[tuple[Path, str]]:
+    place: Path = (*where, "link")
     try:
         link = parse_link(device.link)
     except BadInput as error:
-        yield (*where, "link"), _clause(error)
+        yield place, _clause(error)
         return
-    spoken = {"modbus-tcp": ModbusLink, "mqtt": MqttLink}.get(profile.link.transport)
-    if spoken is None:
-        yield (
-            (*where, "profile"),
-            f"'{profile.id}' speaks {profile.link.transport}, which can be decoded but not polled",
-        )
-    elif not isinstance(link, spoken):
-        yield (*where, "link"), f"'{profile.id}' speaks {profile.link.transport}; give a link of that kind"
+    if not speaks(profile, link):
+        yield place, f"'{profile.id}' speaks {profile.link.transport}; give a link of that kind"
+    elif isinstance(link, HttpLink) and link.secret is None:
+        hidden = any(PLACEHOLDER in text for text in (link.base, *profile.link.requests))
+        if hidden or profile.link.auth != "none":
+            yield place, f"'{profile.id}' wants a password or token; name its file with ?secret=name at the end"
+
+
+def _sharing_faults(devices: Iterable[Device]) -> Iterator[tuple[Path, str]]:
+    """Yield devices that would use one port in two ways: there is one connection, and it is of one kind."""
+    first: dict[str, tuple[object, str]] = {}
+    for index, device in enumerate(devices):
+        try:
+            link = parse_link(device.link)
+        except BadInput:
+            continue  # said already
+        if isinstance(link, MqttLink):
+            continue
+        way = (type(link), link.port, isinstance(link, ModbusLink) and link.rtu)
+        used, by = first.setdefault(str(link.port), (way, device.id))
+        if used != way:
+            yield ("devices", index, "link"), f"{link.port} is used in another way by '{by}'; one port has one setting"
 
 
 def _fit_faults(point: Point, meter: Meter, place: Path) -> Iterator[tuple[Path, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -70,9 +70,13 @@ class Intake:
         letter = DeadLetter(message.topic, message.payload, f"{self.device.id}: {'; '.join(faults)}")
         return Delivery(now, self.device.id, delivery.readings, delivery.measurements, (letter,), delivery.health)
 
-    def from_poll(self, raw: Raw, now: datetime) -> Delivery:
-        """Decode a poll."""
-        return self._delivery(decode(raw, self.profile), now, thin=True)[0]
+    def from_poll(self, raw: Raw, now: datetime, resting: Collection[str] = frozenset()) -> Delivery:
+        """Decode a poll; points of blocks that were not asked for this time are neither values nor faults."""
+        decoded = decode(raw, self.profile)
+        if resting:
+            asked = tuple(item for item in decoded.refused if not self._rests(item.point, resting))
+            decoded = decoded._replace(refused=asked)
+        return self._delivery(decoded, now, thin=False)[0]  # polls are as far apart as they are meant to be
 
     def _presence(self, rule: Availability, message: Message, now: datetime) -> Delivery:
         """Note what a device's gateway says about its being there; also an old word is the latest."""
@@ -134,6 +138,10 @@ class Intake:
         stale = not decoded.values and bool(told) and all(item.code == "stale" for item in told)
         health = () if stale else (note,)
         return Delivery(now, self.device.id, tuple(readings), tuple(measurements), health=health), faults
+
+    def _rests(self, name: str, resting: Collection[str]) -> bool:
+        point = self.profile.point(name)
+        return point.block in resting or any(self._rests(part, resting) for part in (*point.sum, *point.difference))
 
     def _spoiling(self, decoded: Decoded) -> list[Refused]:
         """Return the refusals that make a message a dead letter: they hit a meter, or leave nothing at all."""

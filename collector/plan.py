@@ -10,13 +10,13 @@ Only declared blocks are asked for; a block that is longer than the device allow
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from collector.profile import Profile
 from collector.raw import Registers
-from collector.refusal import NoValue
+from collector.refusal import NoAnswer, NoValue
 from collector.registers import Memory
 from collector.sunspec import END, FUNCTION, HEADER, MARKER, MOST_MODELS, Place, choose, find_models
 
@@ -36,7 +36,9 @@ Answer = tuple[int, ...] | str
 Conversation = Generator[Request, Answer, tuple[Registers, ...]]
 
 
-def requests(profile: Profile, map_known: Sequence[Registers] = ()) -> Conversation:
+def requests(
+    profile: Profile, map_known: Sequence[Registers] = (), resting: Collection[str] = frozenset()
+) -> Conversation:
     """Ask for everything a profile needs.
 
     Parameters
@@ -45,21 +47,38 @@ def requests(profile: Profile, map_known: Sequence[Registers] = ()) -> Conversat
         A profile for Modbus.
     map_known
         What an earlier `model_map` of the same connection returned; saves walking the models again.
+    resting
+        Blocks that are not asked for this time.
+
+    Raises
+    ------
+    NoAnswer
+        If the device refuses a block without which the others do not count (``on_error: fail``).
     """
     if profile.sunspec is not None:
         return _models(profile, map_known)
-    return _blocks(profile)
+    return _blocks(profile, resting)
 
 
 def model_map(registers: Iterable[Registers]) -> tuple[Registers, ...]:
-    """Return the marker and the model headers of a SunSpec poll, which do not change while a device is connected."""
-    return tuple(run for run in registers if run.error is None and len(run.values) <= HEADER)
+    """Return the marker and the model headers of a SunSpec poll, which do not change while a device is connected.
+
+    Empty if the walk was cut short: a device that was busy for a moment must not lose its other models for good.
+    """
+    headers = tuple(run for run in registers if run.error is None and len(run.values) <= HEADER)
+    return headers if any(run.values[0] == END for run in headers) else ()
 
 
-def _blocks(profile: Profile) -> Conversation:
+def _blocks(profile: Profile, resting: Collection[str]) -> Conversation:
     found: list[Registers] = []
     for block in profile.blocks:
-        found += yield from _run(profile, block.function, block.start, block.count)
+        if block.id in resting:
+            continue
+        runs = yield from _run(profile, block.function, block.start, block.count)
+        refused = next((run.error for run in runs if run.error is not None), None)
+        if refused is not None and block.on_error == "fail":
+            raise NoAnswer(f"the device did not give block '{block.id}': {refused}")
+        found += runs
     return tuple(found)
 
 

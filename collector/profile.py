@@ -71,7 +71,6 @@ class Transport(_Part):
     keep_open: YesNo = True
     idle_close: Duration | None = None
     max_registers: Annotated[Whole, Field(ge=1, le=125)] = 125
-    fill_gaps: YesNo = False
     byte_order: Order = "big"
     word_order: Order = "big"
     requests: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""A value that was not taken, and why, in words a volunteer can act on."""
+"""A value or an answer that did not come, and why, in words a volunteer can act on."""
 
 from __future__ import annotations
 
@@ -27,3 +27,11 @@ class NoValue(Exception):  # noqa: N818 - not an error: a device may well have n
         super().__init__(reason)
         self.code: Code = code
         self.reason = reason
+
+
+class NoAnswer(Exception):  # noqa: N818 - devices sleep; this is no error of ours
+    """A device did not answer, or not with anything of use; the message is a clause."""
+
+
+class NoConnection(NoAnswer):
+    """Nothing could be asked: the host, the gateway or the serial port is away, for every device behind it."""

@@ -19,9 +19,10 @@ from collector import lastknown, metrics
 from collector.feeds import feed_faults
 from collector.intake import Intake
 from collector.router import Router
+from collector.secret import folder_in
 from collector.sources.broker import Broker
-from collector.sources.modbus import ModbusSource
 from collector.sources.mqtt import MqttSource, Status
+from collector.sources.polling import PollSource
 from collector.spool import Spool
 from collector.store import Store
 from collector.watched import watched
@@ -58,6 +59,8 @@ class Collector:
         Keeps what the database does not take; the caller closes it.
     clock
         Tells the time.
+    data_dir
+        Holds the devices' passwords, in ``secrets``.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Collector:
         mqtt_url: str,
         spool: Spool,
         clock: Callable[[], datetime] = utc_now,
+        data_dir: Path = Path(".wijkenergie"),
     ) -> None:
         wrong = [f"{place(path)}: {text}." for path, text in feed_faults(community)]
         if wrong:
@@ -78,7 +82,7 @@ class Collector:
         described = [watched(intake.device, intake.profile, community) for intake in self._intakes]
         self._store = Store(database_url, slug, described)
         self.writer = Writer(self._store, Store(database_url, slug, described), spool, clock)
-        self._modbus = ModbusSource(self._intakes, self.writer.offer, clock)
+        self._polling = PollSource(self._intakes, self.writer.offer, clock, folder_in(data_dir))
         self._mqtt: list[MqttSource] = []
 
     def start(self) -> None:
@@ -87,7 +91,8 @@ class Collector:
         Raises
         ------
         Unavailable
-            If the broker cannot be reached or does not let us in. Later losses are mended without a word to the caller.
+            If the broker cannot be reached or does not let us in, or if the database is away and a meter among the
+            devices has a budget of reads. Later losses are mended without a word to the caller.
         """
         version = self._broker.version()
         slug = self._community.community
@@ -104,10 +109,12 @@ class Collector:
             name = f"wijkenergie-{slug}-now"
             self._mqtt.append(MqttSource(self._broker, version, name, fleeting, self.writer, self._clock))
         self._introduce()
+        if self._polling.budgets:
+            self._polling.asked_before(self._last_tries())
         self.writer.start()
         for source in self._mqtt:
             source.start()
-        self._modbus.start()
+        self._polling.start()
         _log.info("collecting", community=slug, devices=len(self._intakes), mqtt=version.name)
 
     def wait_connected(self, seconds: float) -> bool:
@@ -120,7 +127,7 @@ class Collector:
 
     def stop(self) -> None:
         """Stop reading, store or spool what is in hand, acknowledge it, and disconnect; within three seconds."""
-        self._modbus.stop()
+        self._polling.stop()
         if not self.writer.stop(_FLUSH_SECONDS):
             _log.warning("stopped with readings that are kept nowhere; the broker still has those it may keep")
         for source in reversed(self._mqtt):
@@ -134,6 +141,14 @@ class Collector:
             _log.warning("devices are introduced once the database is back", reason=str(error))
             seen = {intake.device.id: self._clock() for intake in self._intakes}
         metrics.AGES.watch(seen)
+
+    def _last_tries(self) -> dict[str, datetime]:
+        """Return when each device was asked last; a meter with a budget counts as just asked while nobody can tell."""
+        try:
+            return self._store.last_tries(_READ_SECONDS)
+        except Unavailable as error:
+            _log.warning("devices with a budget wait for their next turn", reason=str(error))
+            return {intake.device.id: self._clock() for intake in self._intakes}
 
     def _status(self, slug: str) -> Status:
         since = rfc3339(self._clock())
@@ -190,7 +205,7 @@ def run(
         if metrics_listen is not None:
             _serve_metrics(metrics_listen)
         while not stop.is_set():
-            collector = Collector(community, database_url, mqtt_url, spool)
+            collector = Collector(community, database_url, mqtt_url, spool, data_dir=data_dir)
             collector.start()
             try:
                 community = _until_changed(stop, collector, database_url, spool.folder, community)

@@ -119,6 +119,26 @@ class Store:
         if connection is not None:
             cut(connection)
 
+    def last_tries(self, seconds: float) -> dict[str, datetime]:
+        """Return, within so many seconds, when each device was asked last, also by an earlier process.
+
+        Raises
+        ------
+        Unavailable
+            If the database is away.
+        """
+        try:
+            connection = self._open()
+            with patience(connection, seconds):
+                found = connection.execute(
+                    "SELECT device, last_try FROM device_health WHERE community = %s AND last_try IS NOT NULL",
+                    (self._community,),
+                ).fetchall()
+            return dict(found)
+        except psycopg.Error as error:
+            self.close()
+            raise Unavailable(f"The database at {place(self._url)} cannot be read: {_first_line(error)}.") from error
+
     def close(self) -> None:
         """Close the connection; the next write makes a new one."""
         if self._connection is not None:

@@ -12,9 +12,9 @@ from typing import Literal
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from collector.catalogue import parse
 from collector.evidence import Building, Fed
 from collector.probe import check
-from collector.profile import parse
 from collector.raw import Raw, Registers
 from collector.variants import FACTORS, Order
 from tests.support.fielddevice import Words, f32, whole

@@ -65,7 +65,7 @@ def test_quantities_and_points_name_the_same_thing() -> None:
          "counts in kWh, which does not turn into m3 exactly"),
         (GOOD.replace("volume: water", "energy: heat"), (*FEEDS, "energy"), "is fed by 'd' already"),
         (GOOD.replace("wmbusmeters.kamheat", "homewizard.p1").replace("thermal_energy: heat, volume: water", ""),
-         ("devices", 0, "profile"), "can be decoded but not polled"),
+         ("devices", 0, "link"), "http-json; give a link of that kind"),
     ],
 )  # fmt: skip
 def test_a_wrong_device_is_named_with_its_field(device: str, path: tuple, sentence: str) -> None:
@@ -122,3 +122,44 @@ def test_a_meter_in_kwh_cannot_be_fed_in_gigajoules_but_the_other_way_round_it_c
     assert sentence.endswith("does not turn into kWh exactly; give meter 'heat' the unit GJ")
     assert list(feed_faults(community(device.replace("NAME", "heat-gj")))) == []
     assert list(feed_faults(community(GOOD.replace(": heat,", ": heat-gj,")))) == []
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["modbus-tcp://10.0.0.2/1", "rtu-over-tcp://10.0.0.2:4196/1", "modbus-rtu:/dev/ttyUSB0#1"],
+)
+def test_a_modbus_device_is_the_same_on_any_modbus_line(link: str) -> None:
+    assert list(feed_faults(community(f'id: d, profile: eastron.sdm630, link: "{link}", feeds: {{import: el}}'))) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "sentence"),
+    [
+        ("modbus-rtu:/dev/ttyUSB0?baud=9600#1", "modbus-rtu:/dev/ttyUSB0?baud=9600#2", None),
+        ("modbus-tcp://10.0.0.2/1", "modbus-tcp://10.0.0.2:502/2", None),
+        (
+            "modbus-rtu:/dev/ttyUSB0?baud=9600#1",
+            "modbus-rtu:/dev/ttyUSB0?baud=19200#2",
+            "/dev/ttyUSB0 is used in another way by 'a'; one port has one setting",
+        ),
+        (
+            "modbus-tcp://10.0.0.2:4196/1",
+            "rtu-over-tcp://10.0.0.2:4196/2",
+            "10.0.0.2:4196 is used in another way by 'a'; one port has one setting",
+        ),
+    ],
+)
+def test_one_port_is_used_in_one_way(first: str, second: str, sentence: str | None) -> None:
+    town = community(
+        f'id: a, profile: eastron.sdm630, link: "{first}"', f'id: b, profile: schneider.iem3155, link: "{second}"'
+    )
+    expected = [] if sentence is None else [(("devices", 1, "link"), sentence)]
+    assert list(feed_faults(town)) == expected
+
+
+def test_a_link_with_a_place_for_a_secret_must_name_one() -> None:
+    device = 'id: d, profile: homewizard.p1, link: "http://10.0.0.2/{secret}SECRET"'
+    ((where, text),) = feed_faults(community(device.replace("SECRET", "")))
+    assert where == ("devices", 0, "link")
+    assert text == "'homewizard.p1' wants a password or token; name its file with ?secret=name at the end"
+    assert list(feed_faults(community(device.replace("SECRET", "?secret=p1")))) == []

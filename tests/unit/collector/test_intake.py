@@ -127,6 +127,17 @@ def test_a_poll_that_lacks_the_counter_is_named_in_the_health(community: Communi
     assert intake(community, "boiler").silent("asleep", NOW).health[0].heard is False
 
 
+def test_blocks_that_were_not_asked_for_are_neither_values_nor_faults(community: Community) -> None:
+    device = intake(community, "boiler")
+    blocks = device.profile.blocks
+    (state, *_) = [block for block in blocks if block.start <= 8207 < block.end]
+    raw = Raw(NOW, (Registers(4, 8207, (0, 3, 0, 1)),))
+    assert device.from_poll(raw, NOW).health[0].error is not None
+    resting = frozenset(block.id for block in blocks) - {state.id}
+    delivery = device.from_poll(raw, NOW, resting)
+    assert (delivery.health[0].error, delivery.health[0].heard) == (None, True)
+
+
 def test_messages_go_to_whoever_they_belong_to(community: Community) -> None:
     router = Router(community, [intake(community, "p1"), intake(community, "boiler")], native=True)
     assert router.filters == ("wijkenergie/small/+", "flats/A01/dsmr/json")

@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from collector.catalogue import FOLDER, load
+from collector.links import TcpPort
 from collector.plan import Answer, Request, model_map, requests
+from collector.profile import Transport
 from collector.raw import Registers
 from collector.raw import load as load_raw
-from collector.refusal import NoValue
+from collector.refusal import NoAnswer, NoValue
 from collector.registers import Memory
-from collector.sources.endpoint import Endpoint, NoAnswer
-from collector.sources.modbus import next_poll
-
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("now", "every", "expected"),
-    [
-        (NOON, 10, NOON + timedelta(seconds=10)),
-        (NOON + timedelta(seconds=9.999), 10, NOON + timedelta(seconds=10)),
-        (NOON + timedelta(minutes=11), 240, NOON + timedelta(minutes=12)),
-        (NOON + timedelta(minutes=12, seconds=1), 240, NOON + timedelta(minutes=15)),
-        (NOON + timedelta(minutes=1), 7200, NOON + timedelta(minutes=15)),
-    ],
-)
-def test_polls_are_aligned_and_one_stands_behind_every_quarter_hour(now, every, expected) -> None:
-    assert next_poll(now, timedelta(seconds=every)) == expected
+from collector.sources.endpoint import Endpoint
+from collector.sources.line import Manners
 
 
 def answers(memory: Memory) -> Callable[[Request], Answer]:
@@ -49,8 +34,13 @@ def answers(memory: Memory) -> Callable[[Request], Answer]:
     return answer
 
 
-def hold(profile_name: str, answer: Callable[[Request], Answer], known: tuple[Registers, ...] = ()):
-    conversation = requests(load(profile_name), known)
+def hold(
+    profile_name: str,
+    answer: Callable[[Request], Answer],
+    known: tuple[Registers, ...] = (),
+    resting: Collection[str] = (),
+):
+    conversation = requests(load(profile_name), known, resting)
     asked = []
     try:
         request = next(conversation)
@@ -87,6 +77,24 @@ def test_models_are_found_and_read_whole_in_parts_of_125_at_most(name: str) -> N
     again, _ = hold("sunspec.inverter", answers(memory), known)
     assert len(again) < len(asked)  # the second poll does not walk the models again
     assert [request for request in again if request not in asked] == []
+
+
+def test_a_map_that_was_cut_short_is_looked_up_again() -> None:
+    memory = Memory(load_raw(fixture("sunspec.inverter")).registers)
+    calls = iter(range(100))
+
+    def busy_at_the_third(request: Request) -> Answer:
+        return "device busy (exception 6)" if next(calls) in (3, 4) else answers(memory)(request)
+
+    _, found = hold("sunspec.inverter", busy_at_the_third)
+    assert model_map(found) == ()
+
+
+def test_blocks_at_rest_are_not_asked_for() -> None:
+    memory = Memory(load_raw(fixture("kwb.boiler")).registers)
+    blocks = load("kwb.boiler").blocks
+    asked, _ = hold("kwb.boiler", answers(memory), resting={blocks[0].id})
+    assert [request.start for request in asked] == [block.start for block in blocks[1:]]
 
 
 def test_an_end_block_without_a_length_ends_the_walk() -> None:
@@ -129,7 +137,7 @@ async def device(reply: Callable[[int, int, int, int], bytes | None]) -> AsyncIt
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        async with Endpoint("127.0.0.1", port, timedelta(seconds=0.3)) as endpoint:
+        async with Endpoint(TcpPort("127.0.0.1", port), Manners(timeout=0.3)) as endpoint:
             yield endpoint
     finally:
         server.close()
@@ -156,6 +164,14 @@ def ask(reply: Callable[[int, int, int, int], bytes | None], request: Request, t
     return asyncio.run(run())
 
 
+def test_who_shares_a_line_gets_the_manners_of_the_most_delicate() -> None:
+    quick = Transport(transport="modbus-tcp", timeout="1s")
+    slow = Transport(transport="modbus-tcp", timeout="10s", connect_delay="1500ms", idle_close="30s")
+    shy = Transport(transport="modbus-tcp", request_gap="50ms", keep_open="false", idle_close="2min")
+    assert Manners.strictest([quick]) == Manners(timeout=1)
+    assert Manners.strictest([quick, slow, shy]) == Manners(10, 1.5, 0.05, keep_open=False, idle_close=30)
+
+
 def test_registers_are_read() -> None:
     assert ask(lambda unit, function, start, count: words(function, unit, start), Request(4, 300, 2)) == [(7, 300)]
 
@@ -173,6 +189,17 @@ def test_a_reply_to_another_function_is_not_believed() -> None:
 def test_a_refusal_is_told_in_words() -> None:
     (found,) = ask(lambda *_: bytes([0x83, 6]), Request(3, 0, 2))
     assert found == "device busy (exception 6)"
+
+
+@pytest.mark.parametrize("code", [10, 11])
+def test_what_a_gateway_says_of_a_device_that_is_away_is_no_answer_of_the_device(code: int) -> None:
+    (found,) = ask(lambda *_: bytes([0x83, code]), Request(3, 0, 2))
+    assert str(found).startswith("no answer: no answer from 127.0.0.1:")
+
+
+def test_a_refusal_of_another_function_is_not_taken_for_one_of_ours() -> None:
+    (found,) = ask(lambda *_: bytes([0x84, 2]), Request(3, 0, 2))
+    assert found == "the reply is to function 4, asked was 3"
 
 
 def test_silence_drops_the_connection_and_the_next_request_makes_a_new_one() -> None:
@@ -209,7 +236,7 @@ def test_garbage_is_no_answer_or_a_refusal_and_never_registers(body: bytes) -> N
 
 def test_nobody_listening_is_no_answer() -> None:
     async def run() -> None:
-        async with Endpoint("127.0.0.1", 9, timedelta(seconds=0.3)) as endpoint:
+        async with Endpoint(TcpPort("127.0.0.1", 9), Manners(timeout=0.3)) as endpoint:
             await endpoint.read(1, Request(3, 0, 1))
 
     with pytest.raises(NoAnswer, match=r"no connection to 127\.0\.0\.1:9"):
