@@ -17,7 +17,7 @@ from collector.quantities import EXACT, divided, reported
 from collector.raw import Raw
 from collector.refusal import Code, NoValue
 from collector.registers import Number, bits_text
-from collector.samples import Found, Sample, covered, samples
+from collector.samples import Found, Sample, covered, covers, samples
 from collector.silo import stock_kg
 from core.community import Silo
 from core.time import rfc3339
@@ -103,6 +103,8 @@ def decode(raw: Raw, profile: Profile) -> Decoded:
 def _stranger(profile: Profile, sample: Sample) -> NoValue | None:
     """Say why this is not the device the profile is for, or None."""
     for mark in profile.identify:
+        if not covers(mark, sample.topic, profile):
+            continue
         try:
             found = sample.read(mark)
         except NoValue as why:
@@ -132,12 +134,10 @@ def _value(profile: Profile, point: Point, sample: Sample, silo: Silo | None) ->
         text = _text(found)
         named = point.states.get(text, f"code {printable(text)}") if point.kind == "enum" else printable(text)
         return Value(point.quantity, point.id, None, named, "", sample.time)
-    number = _number(found)
-    value = abs(number.value) if point.absolute else number.value
-    if point.zero_is_missing and not value:
-        raise NoValue("no_value", "zero, which this device shows when it has no value")
-    _refuse_impossible(point, value)
-    return Value(point.quantity, point.id, value, None, point.unit, number.time or sample.time, number.resolution)
+    number = _possible(point, _number(found))
+    return Value(
+        point.quantity, point.id, number.value, None, point.unit, number.time or sample.time, number.resolution
+    )
 
 
 def _found(point: Point, sample: Sample) -> Found:
@@ -197,9 +197,7 @@ def _derived(profile: Profile, point: Point, sample: Sample, silo: Silo | None) 
 def _part(profile: Profile, name: str, sample: Sample) -> Found:
     part = profile.point(name)
     found = _scaled(part, _found(part, sample))
-    if part.zero_is_missing and not isinstance(found, str) and not found.value:
-        raise NoValue("no_value", f"{name} is zero, which this device shows when it has no value")
-    return found
+    return found if part.kind in ("enum", "text") else _possible(part, _number(found))
 
 
 def _chosen(profile: Profile, point: Point, sample: Sample) -> Found:
@@ -236,7 +234,18 @@ def _scaled(point: Point, found: Found) -> Found:
     )
 
 
-def _refuse_impossible(point: Point, value: Decimal) -> None:
+def _possible(point: Point, number: Number) -> Number:
+    """Return a number that can be, of a point or of a part of one.
+
+    Raises
+    ------
+    NoValue
+        If it stands for "no value", or cannot be.
+    """
+    value = abs(number.value) if point.absolute else number.value
+    named = f"{point.id} is " if point.internal else ""
+    if point.zero_is_missing and not value:
+        raise NoValue("no_value", f"{named}zero, which this device shows when it has no value")
     if abs(value) >= _TOO_LARGE:
         raise NoValue("range", "a number too large to be true")
     low, high = point.range.min, point.range.max
@@ -244,5 +253,6 @@ def _refuse_impossible(point: Point, value: Decimal) -> None:
         raise NoValue("range", "a counter below zero")
     if (low is not None and value < low) or (high is not None and value > high):
         raise NoValue(
-            "range", f"{value:f} {point.unit} is outside what is possible ({low} to {high})".replace("  ", " ")
+            "range", f"{named}{value:f} {point.unit} is outside what is possible ({low} to {high})".replace("  ", " ")
         )
+    return number._replace(value=value)
