@@ -45,7 +45,7 @@ def text_of(content: bytes) -> str:
 
 
 def document_of(text: str) -> Any:
-    """Read JSON with every number exact.
+    """Read JSON with every number exact; a line break inside a text, as boilers put in their fault messages, is let be.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def document_of(text: str) -> Any:
         If it is not JSON.
     """
     try:
-        return json.loads(text, parse_float=_Literal, parse_int=_Literal, parse_constant=_Literal)
+        return json.loads(text, strict=False, parse_float=_Literal, parse_int=_Literal, parse_constant=_Literal)
     except (ValueError, RecursionError):
         raise NoValue("unreadable", "the payload is not JSON") from None
 
