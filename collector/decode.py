@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from collector.payload import decimal_of, printable, shown
-from collector.profile import Identify, Origin, Point, Profile
+from collector.profile import Identify, Origin, Point, Profile, Range
 from collector.quantities import EXACT, divided, reported
 from collector.raw import Raw
 from collector.refusal import Code, NoValue
@@ -243,16 +243,22 @@ def _possible(point: Point, number: Number) -> Number:
         If it stands for "no value", or cannot be.
     """
     value = abs(number.value) if point.absolute else number.value
-    named = f"{point.id} is " if point.internal else ""
     if point.zero_is_missing and not value:
+        named = f"{point.id} is " if point.internal else ""
         raise NoValue("no_value", f"{named}zero, which this device shows when it has no value")
     if abs(value) >= _TOO_LARGE:
         raise NoValue("range", "a number too large to be true")
-    low, high = point.range.min, point.range.max
     if point.kind == "counter" and value < 0:
         raise NoValue("range", "a counter below zero")
+    low, high = point.range.min, point.range.max
     if (low is not None and value < low) or (high is not None and value > high):
-        raise NoValue(
-            "range", f"{named}{value:f} {point.unit} is outside what is possible ({low} to {high})".replace("  ", " ")
-        )
+        named = f"{point.id}: " if point.internal else ""
+        shown_value = f"{value:f} {point.unit}".strip()
+        raise NoValue("range", f"{named}{shown_value} is outside what is possible ({_bounds(point.range)})")
     return number._replace(value=value)
+
+
+def _bounds(possible: Range) -> str:
+    if possible.min is None or possible.max is None:
+        return f"at most {possible.max}" if possible.min is None else f"at least {possible.min}"
+    return f"{possible.min} to {possible.max}"
