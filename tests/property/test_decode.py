@@ -93,12 +93,24 @@ groups = st.sampled_from(
 )
 CODES = ["1-3:0.2.8", "0-0:1.0.0", "0-0:96.1.1", "0-0:96.1.4", "1-0:1.8.1", "1-0:1.8.2", "1-0:2.8.1", "1-0:2.8.2"]
 lines = st.builds(lambda code, group: f"{code}{group}", st.sampled_from(CODES), groups | st.text(max_size=5))
-telegrams = st.builds(
-    lambda found, clock, right: telegram([*([clock] if clock else []), *found], right=right),
-    st.lists(lines, max_size=12),
-    st.sampled_from(["0-0:1.0.0(260131120000W)", "0-0:1.0.0(269931120000W)", ""]),
-    st.sampled_from([True, True, True, False]),
-)
+numbers = st.sampled_from(["673", "1.5", "-894", "0", "2.49865e+07", "nan", ""])
+units = st.sampled_from(["kg", "°C"])
+times = {
+    "rfc3339": st.sampled_from(["2026-01-01T00:00:00.123456789Z", "2026-01-01T00:00:00+01:00", "2026-01-01", ""]),
+    "unix_s": st.sampled_from([1767268800, "1767268800.5", 1e300, None]),
+}
+
+
+def telegrams(marks: list[str]) -> st.SearchStrategy[bytes]:
+    """Telegrams that begin with these lines."""
+    return st.builds(
+        lambda found, clock, right: telegram([*marks, *([clock] if clock else []), *found], right=right),
+        st.lists(lines, max_size=12),
+        st.sampled_from(["0-0:1.0.0(260131120000W)", "0-0:1.0.0(260131120000W)", "0-0:1.0.0(269931120000W)", ""]),
+        st.sampled_from([True, True, True, False]),
+    )
+
+
 uplinks = st.lists(
     st.sampled_from(["01755C", "03824408", "0382FFFF", "040001", "0400", "AA01", "20CE000000000100"]), max_size=4
 ).map("".join)
@@ -110,27 +122,27 @@ def telegram(found: list[str], *, right: bool) -> bytes:
 
 
 def pointers(profile: Profile) -> list[str]:
-    """Every place of a document that a profile looks at."""
-    rule = profile.messages
-    places = [place for item in (*profile.points, *profile.identify) for place in (item.path,) if place]
-    places += [place for point in profile.points for place in (point.scale_from, point.divide_from) if place]
-    if rule is not None:
-        places += [place for place in (rule.time, *rule.dedupe) if place]
-    return places
+    """Every place of a document where a profile looks for values."""
+    places = [place for item in profile.points for place in (item.path, item.scale_from, item.divide_from) if place]
+    return places + list(profile.messages.dedupe if profile.messages is not None else ())
 
 
 @st.composite
 def aimed(draw, profile: Profile) -> bytes:
     """A document that has what the profile looks for, mostly: so that decoding gets far."""
     tree: dict[str, Any] = {}
-    texts = [text for mark in profile.identify for text in (*mark.equals, *mark.starts_with)]
-    usual = st.sampled_from(["1.5", 7, 0, -1, 1767268800, "2026-01-01T00:00:00.123456789Z", [8.15, 0], *texts])
+    usual = st.sampled_from(["1.5", 7, 0, -1, [8.15, 0]])
     for pointer in pointers(profile):
         if draw(st.integers(0, 9)):
             place(tree, pointer, draw(st.one_of(usual, usual, scalars)))
-    if profile.messages is not None and profile.messages.binary is not None:
+    rule = profile.messages
+    if rule is not None and rule.binary is not None:
         content = bytes.fromhex(draw(uplinks))
-        place(tree, profile.messages.binary.path, base64.b64encode(content).decode())
+        place(tree, rule.binary.path, base64.b64encode(content).decode())
+    if rule is not None and rule.time is not None:
+        place(tree, rule.time, draw(times[rule.time_format]))
+    for mark in profile.identify:
+        place(tree, mark.path or "/", draw(st.sampled_from([*mark.equals, *mark.starts_with])))
     return json.dumps(tree).encode()
 
 
@@ -145,7 +157,20 @@ def place(tree: dict[str, Any], pointer: str, value: object) -> None:
 
 
 def contents(profile: Profile) -> st.SearchStrategy[bytes]:
-    aim = telegrams if profile.link.transport == "dsmr" else aimed(profile)
+    """Payloads for a profile: two of three are what it expects, or nearly so."""
+    if profile.link.transport == "dsmr":
+        marks = [f"{mark.obis}({(*mark.equals, *mark.starts_with)[0]})" for mark in profile.identify]
+        aim = telegrams(marks)
+    elif profile.link.transport == "http-xml":
+        aim = st.builds(
+            lambda unit, text: f'<eta><value unit="{unit}" scaleFactor="10">{text}</value></eta>'.encode(),
+            units,
+            numbers,
+        )
+    elif any(point.scalar for point in profile.points):
+        aim = numbers.map(str.encode)
+    else:
+        aim = aimed(profile)
     return st.one_of(aim, aim, bodies)
 
 
