@@ -1,4 +1,4 @@
-"""What ``wijkenergie device`` does: list, show, decode, read and record."""
+"""What ``wijkenergie device`` does: list, show, decode, draft, read and record."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import paho.mqtt.client as mqtt
 
 from collector.catalogue import load, published
 from collector.decode import decode
+from collector.draft import draft
 from collector.links import ModbusLink, MqttLink, parse_link
 from collector.plan import requests
 from collector.profile import Point, Profile
@@ -73,6 +74,17 @@ def decode_file(name: str, path: Path) -> list[dict[str, Any]]:
         If profile or file are wrong.
     """
     return _decoded(load_raw(path), load(name))
+
+
+def draft_file(path: Path, device: str | None = None) -> list[str]:
+    """Return a draft profile from the discovery messages of a recording, line by line.
+
+    Raises
+    ------
+    BadInput
+        If the file is wrong, or announces nothing a profile can use; see `collector.draft.draft`.
+    """
+    return draft(load_raw(path), device)
 
 
 def read_once(name: str, link: str) -> list[dict[str, Any]]:
