@@ -20,8 +20,8 @@ _FULL: Final = {
     "stat_t": "state_topic", "unit_of_meas": "unit_of_measurement", "dev_cla": "device_class",
     "stat_cla": "state_class", "val_tpl": "value_template", "uniq_id": "unique_id", "obj_id": "object_id",
     "avty": "availability", "avty_t": "availability_topic", "avty_tpl": "availability_template",
-    "pl_avail": "payload_available", "pl_not_avail": "payload_not_available", "dev": "device", "cmps": "components", "p": "platform", "t": "topic",
-    "ids": "identifiers", "mf": "manufacturer", "mdl": "model",
+    "pl_avail": "payload_available", "pl_not_avail": "payload_not_available", "dev": "device",
+    "cmps": "components", "p": "platform", "t": "topic", "ids": "identifiers", "mf": "manufacturer", "mdl": "model",
 }  # fmt: skip
 _LONGEST_TEMPLATE: Final = 200
 _STEP: Final = re.compile(r"\.(\w+)|\['([^']*)'\]|\[\"([^\"]*)\"\]|\[(\d{1,4})\]")
