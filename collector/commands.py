@@ -40,7 +40,7 @@ def list_profiles() -> list[str]:
     for name in published():
         profile = load(name)
         devices = f"{profile.match.vendor}: {', '.join(profile.match.models)}"
-        lines.append(f"{name:22} {profile.kind:18} {profile.maturity:15} {devices}")
+        lines.append(f"{name:24} {profile.kind:18} {profile.maturity:15} {devices}")
     return lines
 
 
@@ -201,6 +201,13 @@ def _origin(profile: Profile, point: Point) -> str:
         return f"SunSpec {' or '.join(point.sunspec)}"
     if point.at is not None:
         return f"register {point.at} (function {profile.block(point.block).function}, {point.type})"
-    if point.path is not None:
-        return point.path
-    return " + ".join(point.sum) or " - ".join(point.difference) or "the whole payload"
+    if point.silo is not None:
+        return f"{point.silo} and the shape of the silo"
+    if point.select is not None:
+        return f"{' or '.join(point.select.cases.values())}, as {point.select.by} says"
+    if point.parts:
+        minus = "minus " if point.negate is not None else ""
+        return minus + (" or " if point.first_valid else " - " if point.difference else " + ").join(point.parts)
+    record = None if point.mbus is None else point.mbus.record
+    place = point.path or point.obis or record or (point.tlv and f"field {point.tlv}") or "the whole payload"
+    return place if point.topic is None else f"{place} on {point.topic}"
