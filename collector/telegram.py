@@ -65,7 +65,7 @@ class Telegram(NamedTuple):
             return _plain(amount) if _NAMING.fullmatch(code) else amount
         if counted != unit:
             raise NoValue("unreadable", f"{code} counts in {shown(counted)}, the profile says {unit}")
-        own = _instant(groups[0]) if len(groups) > 1 and _TIME.fullmatch(groups[0]) else None
+        own = _instant(groups[0]) if _TIME.fullmatch(groups[0]) else None
         return Number(decimal_of(amount), time=own)
 
 
