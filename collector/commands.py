@@ -1,4 +1,4 @@
-"""What ``wijkenergie device`` does: list, show, decode, read and record."""
+"""What ``wijkenergie device`` does: list, show, decode, draft, read and record."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import paho.mqtt.client as mqtt
 
 from collector.catalogue import load, published
 from collector.decode import decode
+from collector.draft import draft
 from collector.evidence import Building
 from collector.feeds import speaks
 from collector.links import MqttLink, PolledLink, parse_link
@@ -44,7 +45,7 @@ def list_profiles() -> list[str]:
     for name in published():
         profile = load(name)
         devices = f"{profile.match.vendor}: {', '.join(profile.match.models)}"
-        lines.append(f"{name:22} {profile.kind:18} {profile.maturity:15} {devices}")
+        lines.append(f"{name:24} {profile.kind:18} {profile.maturity:15} {devices}")
     return lines
 
 
@@ -78,6 +79,17 @@ def decode_file(name: str, path: Path) -> list[dict[str, Any]]:
         If profile or file are wrong.
     """
     return _decoded(load_raw(path), load(name))
+
+
+def draft_file(path: Path, device: str | None = None) -> list[str]:
+    """Return a draft profile from the discovery messages of a recording, line by line.
+
+    Raises
+    ------
+    BadInput
+        If the file is wrong, or announces nothing a profile can use; see `collector.draft.draft`.
+    """
+    return draft(load_raw(path), device)
 
 
 def read_once(name: str, link: str) -> list[dict[str, Any]]:
@@ -239,6 +251,13 @@ def _origin(profile: Profile, point: Point) -> str:
         return f"SunSpec {' or '.join(point.sunspec)}"
     if point.at is not None:
         return f"register {point.at} (function {profile.block(point.block).function}, {point.type})"
-    if point.path is not None:
-        return point.path
-    return " + ".join(point.sum) or " - ".join(point.difference) or "the whole payload"
+    if point.silo is not None:
+        return f"{point.silo} and the shape of the silo"
+    if point.select is not None:
+        return f"{' or '.join(point.select.cases.values())}, as {point.select.by} says"
+    if point.parts:
+        minus = "minus " if point.negate is not None else ""
+        return minus + (" or " if point.first_valid else " - " if point.difference else " + ").join(point.parts)
+    record = None if point.mbus is None else point.mbus.record
+    place = point.path or point.obis or record or (point.tlv and f"field {point.tlv}") or "the whole payload"
+    return place if point.topic is None else f"{place} on {point.topic}"

@@ -12,12 +12,12 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from collector.payload import decimal_of, printable, shown
-from collector.profile import Identify, Origin, Point, Profile
+from collector.profile import Identify, Origin, Point, Profile, Range
 from collector.quantities import EXACT, divided, reported
 from collector.raw import Raw
 from collector.refusal import Code, NoValue
 from collector.registers import Number, bits_text
-from collector.samples import Found, Sample, covered, samples
+from collector.samples import Found, Sample, covered, covers, samples
 from collector.silo import stock_kg
 from core.community import Silo
 from core.time import rfc3339
@@ -105,6 +105,8 @@ def decode(raw: Raw, profile: Profile) -> Decoded:
 def _stranger(profile: Profile, sample: Sample) -> NoValue | None:
     """Say why this is not the device the profile is for, or None."""
     for mark in profile.identify:
+        if not covers(mark, sample.topic, profile):
+            continue
         try:
             found = sample.read(mark)
         except NoValue as why:
@@ -149,12 +151,10 @@ def _value(profile: Profile, point: Point, sample: Sample, silo: Silo | None) ->
         text = _text(found)
         named = point.states.get(text, f"code {printable(text)}") if point.kind == "enum" else printable(text)
         return Value(point.quantity, point.id, None, named, "", sample.time)
-    number = _number(found)
-    value = abs(number.value) if point.absolute else number.value
-    if point.zero_is_missing and not value:
-        raise NoValue("no_value", "zero, which this device shows when it has no value")
-    _refuse_impossible(point, value)
-    return Value(point.quantity, point.id, value, None, point.unit, number.time or sample.time, number.resolution)
+    number = _possible(point, _number(found))
+    return Value(
+        point.quantity, point.id, number.value, None, point.unit, number.time or sample.time, number.resolution
+    )
 
 
 def _found(point: Point, sample: Sample) -> Found:
@@ -214,9 +214,7 @@ def _derived(profile: Profile, point: Point, sample: Sample, silo: Silo | None) 
 def _part(profile: Profile, name: str, sample: Sample) -> Found:
     part = profile.point(name)
     found = _scaled(part, _found(part, sample))
-    if part.zero_is_missing and not isinstance(found, str) and not found.value:
-        raise NoValue("no_value", f"{name} is zero, which this device shows when it has no value")
-    return found
+    return found if part.kind in ("enum", "text") else _possible(part, _number(found))
 
 
 def _chosen(profile: Profile, point: Point, sample: Sample) -> Found:
@@ -253,13 +251,31 @@ def _scaled(point: Point, found: Found) -> Found:
     )
 
 
-def _refuse_impossible(point: Point, value: Decimal) -> None:
+def _possible(point: Point, number: Number) -> Number:
+    """Return a number that can be, of a point or of a part of one.
+
+    Raises
+    ------
+    NoValue
+        If it stands for "no value", or cannot be.
+    """
+    value = abs(number.value) if point.absolute else number.value
+    if point.zero_is_missing and not value:
+        named = f"{point.id} is " if point.internal else ""
+        raise NoValue("no_value", f"{named}zero, which this device shows when it has no value")
     if abs(value) >= _TOO_LARGE:
         raise NoValue("range", "a number too large to be true")
-    low, high = point.range.min, point.range.max
     if point.kind == "counter" and value < 0:
         raise NoValue("range", "a counter below zero")
+    low, high = point.range.min, point.range.max
     if (low is not None and value < low) or (high is not None and value > high):
-        raise NoValue(
-            "range", f"{value:f} {point.unit} is outside what is possible ({low} to {high})".replace("  ", " ")
-        )
+        named = f"{point.id}: " if point.internal else ""
+        shown_value = f"{value:f} {point.unit}".strip()
+        raise NoValue("range", f"{named}{shown_value} is outside what is possible ({_bounds(point.range)})")
+    return number._replace(value=value)
+
+
+def _bounds(possible: Range) -> str:
+    if possible.min is None or possible.max is None:
+        return f"at most {possible.max}" if possible.min is None else f"at least {possible.min}"
+    return f"{possible.min} to {possible.max}"

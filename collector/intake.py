@@ -16,7 +16,7 @@ from collector.profile import Availability, Profile
 from collector.quantities import reported
 from collector.raw import Message, Raw
 from collector.refusal import UNREADABLE, NoValue
-from collector.samples import dedupe_key
+from collector.samples import dedupe_key, is_on
 from core.community import Community, Device, Meter
 from core.wire import TEXTS, Reading, native_readings
 
@@ -55,12 +55,19 @@ class Intake:
         self._kept: dict[str, tuple[datetime, str | None]] = {}
         self._slots: dict[str, tuple[int, int]] = {}
         self._keys: dict[tuple[str, ...], None] = {}
+        self._offline = False
 
     def from_message(self, message: Message, now: datetime) -> Delivery:
-        """Decode a message; what cannot be read becomes a dead letter, what came before is nothing new."""
+        """Decode a message; what cannot be read becomes a dead letter, what came before is nothing new.
+
+        While its gateway says that the device is away, values without a time of their own are old ones sent again.
+        """
         rule = self.profile.messages
-        if rule is not None and rule.availability is not None and message.topic.endswith(rule.availability.topic):
+        if rule is not None and rule.availability is not None and is_on(message.topic, rule.availability.topic):
             return self._presence(rule.availability, message, now)
+        if self._offline and self.profile.timeless:
+            metrics.REFUSALS.labels("stale").inc()
+            return Delivery(now, self.device.id)
         if self._repeated(message):
             return Delivery(now, self.device.id)
         decoded = decode(Raw(now, messages=(message,), silo=self.device.silo), self.profile)
@@ -85,13 +92,18 @@ class Intake:
             said = text if rule.path is None else scalar_text(at_pointer(document_of(text), rule.path))
         except NoValue:
             return Delivery(now, self.device.id)
+        if said in (*rule.online, *rule.offline):
+            self._offline = said in rule.offline
         if said not in rule.offline:
             return Delivery(now, self.device.id)
         return self.silent("it has told the broker that it is offline", now)
 
     def _repeated(self, message: Message) -> bool:
-        """Whether a message with the same key came before; keeps the newest keys only."""
-        key = dedupe_key(message, self.profile)
+        """Whether a message with the same key came before; keeps the newest keys only.
+
+        What the broker sends again after a broken connection is taken again, because the first may not be stored yet.
+        """
+        key = None if message.duplicate else dedupe_key(message, self.profile)
         if key is None:
             return False
         if key in self._keys:

@@ -14,8 +14,12 @@ from collector.refusal import NoValue
 from core.time import parse_time
 
 _NUMBER: Final = re.compile(r"[+-]?\d{1,30}(\.\d{1,60})?([eE][+-]?\d{1,2})?")
+_FINER: Final = re.compile(r"(\.\d{6})\d+")
+"""Digits of a second beyond the microsecond, which some servers give and nothing here keeps."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SHOWN: Final = 40  # characters of a foreign text in a message
+LARGEST: Final = 1_000_000
+"""Bytes of a message or an answer that is read at all; the longest known is a boiler's, of some 30 000."""
 XML_TEXT: Final = "#text"
 """Key of an element's own text in a tree made of XML."""
 
@@ -26,8 +30,11 @@ def text_of(content: bytes) -> str:
     Raises
     ------
     NoValue
-        If it is neither UTF-8 nor the ISO-8859-1 that older boilers mix in.
+        If it holds NULs, as no text does (neither UTF-8 nor the ISO-8859-1 that older boilers mix in), or is larger
+        than any device's.
     """
+    if len(content) > LARGEST:
+        raise NoValue("unreadable", f"the payload is larger than {LARGEST} bytes")
     try:
         text = content.decode()
     except UnicodeDecodeError:
@@ -38,7 +45,7 @@ def text_of(content: bytes) -> str:
 
 
 def document_of(text: str) -> Any:
-    """Read JSON with every number exact.
+    """Read JSON with every number exact; a line break inside a text, as boilers put in their fault messages, is let be.
 
     Raises
     ------
@@ -46,7 +53,7 @@ def document_of(text: str) -> Any:
         If it is not JSON.
     """
     try:
-        return json.loads(text, parse_float=_Literal, parse_int=_Literal, parse_constant=_Literal)
+        return json.loads(text, strict=False, parse_float=_Literal, parse_int=_Literal, parse_constant=_Literal)
     except (ValueError, RecursionError):
         raise NoValue("unreadable", "the payload is not JSON") from None
 
@@ -134,7 +141,7 @@ def instant_of(text: str, form: str, zone: str | None = None) -> datetime:
         return _local_instant(text, form, ZoneInfo(zone or "UTC"))
     if form == "rfc3339":
         try:
-            return parse_time(text)
+            return parse_time(_FINER.sub(r"\1", text[:_SHOWN]))
         except ValueError as error:
             raise NoValue("time", f"the time {shown(text)} is {error}") from None
     try:
@@ -145,8 +152,10 @@ def instant_of(text: str, form: str, zone: str | None = None) -> datetime:
 
 
 def _local_instant(text: str, form: str, zone: ZoneInfo) -> datetime:
-    pattern = "%y%m%d%H%M%S" if form == "yymmddhhmmss" else "%Y-%m-%dT%H:%M:%S"
+    pattern, digits = ("%y%m%d%H%M%S", 12) if form == "yymmddhhmmss" else ("%Y-%m-%dT%H:%M:%S", 14)
     try:
+        if sum(sign.isdecimal() for sign in text[:_SHOWN]) != digits:
+            raise ValueError
         naive = datetime.strptime(text.replace(" ", "T"), pattern)  # noqa: DTZ007 - the zone follows
         first, second = (naive.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     except (ValueError, OverflowError):

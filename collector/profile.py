@@ -22,6 +22,10 @@ WORDS: Final[dict[str, int]] = {
     "int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "int64": 4, "uint64": 4, "float32": 2, "float64": 4,
 }  # fmt: skip
 """Registers each type of number takes."""
+BYTES: Final[dict[str, int]] = {
+    "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "int64": 8, "uint64": 8,
+}  # fmt: skip
+"""Bytes of each whole number."""
 Order = Literal["big", "little"]
 MODBUS: Final = frozenset({"modbus-tcp", "modbus-rtu", "rtu-over-tcp"})
 """Transports that carry registers; which one reaches a device is said by its link."""
@@ -278,8 +282,9 @@ class Profile(_Part):
     id: Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$")]
     revision: Annotated[Whole, Field(ge=1)]
     kind: Literal[
-        "inverter", "electricity_meter", "heat_meter", "heat_cost_allocator", "boiler", "level_sensor", "energy_manager"
-    ]
+        "inverter", "electricity_meter", "heat_meter", "heat_cost_allocator", "water_meter", "boiler", "level_sensor",
+        "energy_manager"
+    ]  # fmt: skip
     match: Match
     maturity: Literal["capture-tested", "document-only", "community"]
     provenance: tuple[Provenance, ...] = Field(min_length=1)

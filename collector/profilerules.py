@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from collector.profile import HTTP, MODBUS, Identify, Origin, Point, Profile
+from collector.profile import BYTES, HTTP, MODBUS, Identify, Origin, Point, Profile
 from collector.quantities import fits
 from core.wire import COUNTERS, QUANTITY_UNITS, TEXTS
 from core.yamltext import Path
@@ -75,14 +75,24 @@ def _origin_faults(profile: Profile, item: Origin, where: Path) -> Iterator[tupl
         yield (*where, given[0]), f"this is not how something is found over {profile.link.transport}"
     if item.sunspec and profile.sunspec is None:
         yield where, "a SunSpec point needs 'sunspec' (where the marker may stand) in the profile"
-    if item.tlv and (profile.messages is None or profile.messages.binary is None):
-        yield where, "a point in bytes needs 'binary' (where they are and how long each field is) in 'messages'"
+    if item.tlv:
+        yield from _byte_faults(profile, item, where)
     if item.at is not None:
         yield from _register_faults(profile, item, where)
 
 
 def _is_given(value: object) -> bool:
     return value is not None and value is not False and value != ()  # register 0 is an address like any other
+
+
+def _byte_faults(profile: Profile, item: Origin, where: Path) -> Iterator[tuple[Path, str]]:
+    binary = profile.messages.binary if profile.messages is not None else None
+    if binary is None:
+        yield where, "a point in bytes needs 'binary' (where they are and how long each field is) in 'messages'"
+    elif item.tlv not in binary.sizes:
+        yield (*where, "tlv"), f"'sizes' does not say how many bytes a field {item.tlv} has"
+    elif item.type not in BYTES or BYTES[item.type] != binary.sizes[item.tlv]:
+        yield (*where, "type"), f"a field of {binary.sizes[item.tlv]} bytes needs a whole number of that size"
 
 
 def _part_faults(profile: Profile, point: Point, where: Path) -> Iterator[tuple[Path, str]]:
@@ -136,3 +146,5 @@ def _message_faults(profile: Profile) -> Iterator[tuple[Path, str]]:
         yield ("messages", "retained"), "without a time of its own nobody knows how old a retained message is"
     if rule.time_format in ("local", "yymmddhhmmss") and rule.zone is None:
         yield ("messages", "zone"), "a local time needs its 'zone', like Europe/Amsterdam"
+    if rule.availability is not None and rule.availability.topic in profile.topics:
+        yield ("messages", "availability"), "this topic carries values"

@@ -26,6 +26,8 @@ Found = Number | str
 Read = Callable[[Origin], Found]
 """Returns what is found at a place; raises `NoValue`."""
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_ENTRIES: Final = 5000
+"""Entries of one message that are read; a month of quarter-hours has fewer than 3000."""
 
 
 class Sample(NamedTuple):
@@ -89,31 +91,39 @@ def _failed(why: NoValue, topic: str | None = None) -> Sample:
 
 def _of_message(message: Message, profile: Profile) -> Iterator[Sample]:
     topic = _topic(message.topic, profile)
-    rule = profile.messages or Messages()
     try:
-        if message.retained and profile.timeless:
-            raise NoValue("stale", "a retained message without a time of its own: nobody knows how old it is")
-        if message.retained and rule.retained == "ignore":
-            raise NoValue("stale", "a retained message, which this device keeps sending however old it is")
-        if message.duplicate and profile.timeless:
-            raise NoValue("stale", "a repeated message without a time of its own")
-        if profile.link.transport == "dsmr":
-            telegram = parse_telegram(message.payload)
-            yield Sample(
-                lambda place: telegram.read(place.obis or "", getattr(place, "unit", "")), telegram.time, topic
-            )
-            return
-        if message.at is None and profile.timeless:
-            raise NoValue("time", "the message has no time, and when it arrived is not known")
-        content = text_of(message.payload)
-        if any(point.scalar for point in profile.points if _covers(point, topic, profile)):
-            yield Sample(lambda _place: _filled(content.strip()), message.at or _NEVER, topic)
-            return
-        document = document_of(content)
-        for entry in _entries(document, rule):
-            yield _entry(entry, document, rule, message, topic)
+        _refuse_old(message, profile)
+        if not message.payload.strip():
+            raise NoValue("no_value", "the payload is empty, which deletes what the broker kept")
+        yield from _contents(message, profile, topic)
     except NoValue as why:
         yield _failed(why, topic)
+
+
+def _refuse_old(message: Message, profile: Profile) -> None:
+    if message.retained and profile.timeless:
+        raise NoValue("stale", "a retained message without a time of its own: nobody knows how old it is")
+    if message.retained and profile.messages is not None and profile.messages.retained == "ignore":
+        raise NoValue("stale", "a retained message, which this device keeps sending however old it is")
+    if message.duplicate and profile.timeless:
+        raise NoValue("stale", "a repeated message without a time of its own")
+
+
+def _contents(message: Message, profile: Profile, topic: str | None) -> Iterator[Sample]:
+    rule = profile.messages or Messages()
+    if profile.link.transport == "dsmr":
+        telegram = parse_telegram(message.payload)
+        yield Sample(lambda place: telegram.read(place.obis or "", getattr(place, "unit", "")), telegram.time, topic)
+        return
+    if message.at is None and profile.timeless:
+        raise NoValue("time", "the message has no time, and when it arrived is not known")
+    content = text_of(message.payload)
+    if any(point.scalar for point in profile.points if covers(point, topic, profile)):
+        yield Sample(lambda _place: content.strip(), message.at or _NEVER, topic)
+        return
+    document = document_of(content)
+    for entry in _entries(document, rule):
+        yield _entry(entry, document, rule, message, topic)
 
 
 def _entry(entry: Any, document: Any, rule: Messages, message: Message, topic: str | None) -> Sample:
@@ -138,6 +148,8 @@ def _entries(document: Any, rule: Messages) -> list[Any]:
     found = at_pointer(document, rule.each) if rule.each else document
     if not isinstance(found, list):
         raise NoValue("unreadable", "expected a list of entries")
+    if len(found) > _MOST_ENTRIES:
+        raise NoValue("unreadable", f"more than {_MOST_ENTRIES} entries in one message")
     return found
 
 
@@ -145,15 +157,19 @@ def _topic(topic: str, profile: Profile) -> str | None:
     """Tell which of a profile's topics a message is on; None where it has only one."""
     if len(profile.topics) == 1:
         return None
-    fitting = [name for name in profile.topics if topic == name or topic.endswith(f"/{name}")]
-    return max(fitting, key=len, default="")
+    return max((name for name in profile.topics if is_on(topic, name)), key=len, default="")
 
 
-def _covers(point: Point, topic: str | None, profile: Profile) -> bool:
-    """Whether a message on a topic says something about a point, or about the parts it is made of."""
+def is_on(topic: str, name: str) -> bool:
+    """Whether a topic ends in the part that a profile names."""
+    return topic == name or topic.endswith(f"/{name}")
+
+
+def covers(place: Origin, topic: str | None, profile: Profile) -> bool:
+    """Whether a message on a topic says something about a place, or about the parts a point is made of."""
     if topic is None:
         return True
-    source = profile.point(point.parts[0]) if point.parts else point
+    source = profile.point(place.parts[0]) if isinstance(place, Point) and place.parts else place
     usual = profile.messages.topic if profile.messages is not None else ""
     return topic == (usual if source.topic is None else source.topic)
 
@@ -161,32 +177,25 @@ def _covers(point: Point, topic: str | None, profile: Profile) -> bool:
 def covered(sample: Sample, profile: Profile) -> Iterator[Point]:
     """Yield the points that others may see and that a sample says something about."""
     for point in profile.points:
-        if not point.internal and _covers(point, sample.topic, profile):
+        if not point.internal and covers(point, sample.topic, profile):
             yield point
 
 
-def _filled(content: str) -> Found:
-    if not content:
-        raise NoValue("no_value", "the payload is empty")
-    return content
-
-
 def _in_message(document: Any, rule: Messages, place: Origin) -> Found:
-    if place.tlv is not None and rule.binary is not None:
-        return _in_bytes(document, rule.binary, place)
     try:
+        if place.tlv is not None and rule.binary is not None:
+            return _in_bytes(document, rule.binary, place)
         return _in_document(document, place)
     except NoValue as why:
         if rule.merge == "delta" and why.code == "missing":
-            raise NoValue("unchanged", f"{place.path} is not in this message, so it has not changed") from None
+            where = place.path or f"field {place.tlv}"
+            raise NoValue("unchanged", f"{where} is not in this message, so it has not changed") from None
         raise
 
 
 def _in_bytes(document: Any, binary: Binary, place: Origin) -> Number:
     content = tlv.content_of(scalar_text(at_pointer(document, binary.path)), binary.encoding)
-    found = tlv.fields(content, binary.sizes).get(place.tlv or "")
-    if found is None:
-        raise NoValue("missing", f"the bytes have no field {place.tlv}")
+    found = tlv.fields(content, binary.sizes).field(place.tlv or "")
     return tlv.whole_number(found, place.type or "", place.byte_order or "little")
 
 

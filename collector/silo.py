@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
+from fractions import Fraction
 
 from collector.quantities import EXACT
 from collector.refusal import NoValue
 from core.community import Silo
-
-_GRAM: Final = Decimal("0.001")
-_MM: Final = Decimal("0.001")  # [m]
 
 
 def stock_kg(distance_mm: Decimal, silo: Silo) -> Decimal:
@@ -26,23 +23,24 @@ def stock_kg(distance_mm: Decimal, silo: Silo) -> Decimal:
     Returns
     -------
     Decimal
-        [kg], to the gram. Within a section the area grows evenly with height, so its volume up to x of its height h is
-        ``bottom * x + (top - bottom) * x**2 / (2 * h)``. A heap has no level surface: after a delivery this is off.
+        [kg], exact but for one rounding, half-even to the gram. Within a section the area grows evenly with height, so
+        its volume up to x of its height h is ``bottom * x + (top - bottom) * x**2 / (2 * h)``. A heap has no level
+        surface: after a delivery this is off.
 
     Raises
     ------
     NoValue
         If the surface would be below the deepest point or above the top of the silo.
     """
-    depth = EXACT.subtract(silo.sensor_mm, distance_mm)
+    depth = Fraction(silo.sensor_mm) - Fraction(distance_mm)
     if depth < 0:
         raise NoValue("range", f"{distance_mm:f} mm is deeper than the silo, whose floor is at {silo.sensor_mm:f} mm")
-    volume = Decimal(0)
+    volume = Fraction(0)  # [m2 mm], which times kg/m3 is grams
     for section in silo.sections:
-        x = min(depth, section.height_mm)
+        height, bottom, top = map(Fraction, (section.height_mm, section.bottom_m2, section.top_m2))
+        x = min(depth, height)
         depth -= x
-        widening = (section.top_m2 - section.bottom_m2) * x * x / (2 * section.height_mm)
-        volume += (section.bottom_m2 * x + widening) * _MM
+        volume += bottom * x + (top - bottom) * x * x / (2 * height)
     if depth > 0:
         raise NoValue("range", f"{distance_mm:f} mm is above the top of the silo; is something in front of the sensor?")
-    return (volume * silo.kg_per_m3).quantize(_GRAM)
+    return Decimal(round(volume * Fraction(silo.kg_per_m3))).scaleb(-3, EXACT)

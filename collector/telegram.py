@@ -7,6 +7,7 @@ winter, and the CRC-16 (polynomial 0xA001, from the first '/' up to and includin
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -15,12 +16,29 @@ from collector.refusal import NoValue
 from collector.registers import Number
 
 _CLOCK: Final = "0-0:1.0.0"
-_LINE: Final = re.compile(rb"(\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3})((?:\([^()\r\n]*\))+)")
+_LARGEST: Final = 20_000
+"""Bytes; a line has at most 1024, and real telegrams have one to three thousand in all."""
+_LINE: Final = re.compile(rb"^(\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3})((?:\([^()\r\n]*\))+)", re.MULTILINE)
 _GROUP: Final = re.compile(r"\(([^()]*)\)")
 _TIME: Final = re.compile(r"(\d{12})([SW])")
 _OFFSET: Final = {"S": timedelta(hours=2), "W": timedelta(hours=1)}
 """Summer and winter time of the Netherlands, Belgium and Luxembourg, ahead of UTC."""
-_UNITS: Final = {"kWh": "kWh", "Wh": "Wh", "kW": "kW", "W": "W", "m3": "m3", "GJ": "GJ", "V": "V", "A": "A"}
+_NAMING: Final = re.compile(r"\d+-\d+:96\.1\.[01]")
+"""Codes of equipment numbers, whose letters and digits are written in hexadecimal."""
+_CHECKSUM: Final = re.compile(rb"!([0-9A-Fa-f]{1,4})\s*\Z")
+"""Behind the last line; some readers drop leading zeros."""
+
+
+def _table() -> Iterator[int]:
+    """Yield what each byte does to the checksum."""
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
+        yield crc
+
+
+_TABLE: Final = tuple(_table())
 
 
 class Telegram(NamedTuple):
@@ -44,10 +62,10 @@ class Telegram(NamedTuple):
         if not amount:
             raise NoValue("no_value", f"{code} is empty")
         if not counted:
-            return amount
-        if _UNITS.get(counted) != unit:
+            return _plain(amount) if _NAMING.fullmatch(code) else amount
+        if counted != unit:
             raise NoValue("unreadable", f"{code} counts in {shown(counted)}, the profile says {unit}")
-        own = _instant(groups[0]) if len(groups) > 1 and _TIME.fullmatch(groups[0]) else None
+        own = _instant(groups[0]) if _TIME.fullmatch(groups[0]) else None
         return Number(decimal_of(amount), time=own)
 
 
@@ -59,13 +77,15 @@ def parse(content: bytes) -> Telegram:
     NoValue
         If it is not whole, its checksum is wrong, or it has no time.
     """
+    if len(content) > _LARGEST:
+        raise NoValue("unreadable", f"this is no P1 telegram: it is larger than {_LARGEST} bytes")
     start, end = content.find(b"/"), content.rfind(b"!")
     if start < 0 or end < start:
         raise NoValue("unreadable", "this is not a whole P1 telegram: it goes from '/' to '!'")
-    stated = content[end + 1 : end + 5].decode("ascii", "replace")
-    if not re.fullmatch(r"[0-9A-Fa-f]{4}", stated):
+    stated = _CHECKSUM.match(content, end)
+    if stated is None:
         raise NoValue("unreadable", "the telegram has no checksum, so nobody can tell whether it arrived whole")
-    if int(stated, 16) != checksum(content[start : end + 1]):
+    if int(stated[1], 16) != checksum(content[start : end + 1]):
         raise NoValue("unreadable", "the telegram's checksum is wrong: part of it was lost or changed on the way")
     groups: dict[str, tuple[str, ...]] = {}
     for match in _LINE.finditer(content, start, end):
@@ -79,10 +99,17 @@ def checksum(content: bytes) -> int:
     """CRC-16 of a telegram from '/' to '!'."""
     crc = 0
     for byte in content:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
+        crc = crc >> 8 ^ _TABLE[(crc ^ byte) & 0xFF]
     return crc
+
+
+def _plain(hexadecimal: str) -> str:
+    """Undo the hexadecimal of an equipment number; one that is written plainly stays as it is."""
+    try:
+        text = bytes.fromhex(hexadecimal).decode("ascii")
+    except ValueError:
+        return hexadecimal
+    return text if text.isprintable() else hexadecimal
 
 
 def _instant(text: str) -> datetime:

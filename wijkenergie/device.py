@@ -14,7 +14,7 @@ from core.settings import load_settings
 from core.time import utc_now
 
 app = typer.Typer(
-    help="Device profiles: list, show, decode, read, record.", no_args_is_help=True, rich_markup_mode=None
+    help="Device profiles: list, show, decode, read, record, draft.", no_args_is_help=True, rich_markup_mode=None
 )
 
 ProfileName = Annotated[str, typer.Argument(metavar="PROFILE")]
@@ -88,3 +88,15 @@ def record(profile: ProfileName, link: Link, out: Annotated[Path, typer.Argument
 
     commands.record(profile, link, out)
     print(f"Written to {out}.")
+
+
+@app.command()
+def draft(
+    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="a recording of the topics homeassistant/#")],
+    device: Annotated[str | None, typer.Option(help="which one, where the file announces several")] = None,
+) -> None:
+    """Print a draft profile from what a device announced about itself."""
+    from collector import commands  # noqa: PLC0415 - see list_profiles
+
+    for line in commands.draft_file(file, device):
+        print(line)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from collector.catalogue import FOLDER, load, published
-from collector.commands import decode_file, list_profiles
+from collector.commands import decode_file, list_profiles, show
 from collector.profile import Profile
 from core.errors import BadInput
 
@@ -45,6 +45,16 @@ def test_every_profile_says_where_it_comes_from_and_warns_in_both_languages(name
     profile = load(name)
     assert profile.provenance
     assert len(profile.caveats.en) == len(profile.caveats.nl) > 0
+
+
+@pytest.mark.parametrize("name", published())
+def test_every_profile_says_in_words_where_each_of_its_points_is_found(name: str) -> None:
+    told = [line for line in show(name) if line.startswith("point ")]
+    points = [point for point in load(name).points if not point.internal]
+    assert len(told) == len(points)
+    assert [line.endswith((" from ", "the whole payload")) for line in told] == [
+        point.scalar and point.topic is None for point in points
+    ]
 
 
 def test_the_published_schema_is_that_of_the_code() -> None:
