@@ -86,8 +86,7 @@ def test_a_collector_killed_again_and_again_while_it_empties_its_spool_doubles_n
     stored = len(rig.rows())
     for _ in range(3):
         rig.kill_collector()
-        rig.to_database.start()
-        rig.start_collector()
+        rig.mend()
         rig.until(lambda so_far=stored: len(rig.rows()) > so_far or not rig.spooled, "the spool is emptied")
         rig.to_database.after(dice.randrange(1, 20_000), rig.to_database.stop)
         rig.wait(dice.uniform(0, 0.2))

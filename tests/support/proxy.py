@@ -11,7 +11,7 @@
 `Proxy.deaf`        new connections stand and nothing is read or answered: a cable that was pulled
 `Proxy.mute`        what is said arrives, and no answer comes back: the commit that nobody hears of
 `Proxy.gag`         the other way round: what is said is held back, as an acknowledgement that never arrives
-`Proxy.hear`        everything held back goes on
+`Proxy.hear`        everything held back goes on, and what was to happen after some bytes does not
 `Proxy.after`       the same, or anything else, when so many more bytes have gone to the server
 `Proxy.cut_after`   in the middle of a COPY, for instance
 ==================  ================================================================================================
@@ -115,7 +115,7 @@ class Proxy:
         self._order(self._set_gag)
 
     def hear(self) -> None:
-        """Pass on everything again, also what was held back."""
+        """Pass on everything again, also what was held back, and forget what was asked for with `after`."""
         self._order(self._set_hearing)
 
     def after(self, bytes_sent: int, action: Action) -> None:
@@ -170,6 +170,7 @@ class Proxy:
 
     def _set_hearing(self) -> None:
         self._deaf = self._mute = self._gag = False
+        self._trigger = None
 
     def _arm(self, bytes_sent: int, action: Action) -> None:
         self._trigger = (self.sent + bytes_sent, action)

@@ -178,6 +178,15 @@ def test_anything_can_happen_after_some_bytes(network, echo):
     assert seen == [b"now"]
 
 
+def test_what_was_to_happen_is_forgotten_when_all_is_to_be_heard(network):
+    network.cut_after(3)
+    network.hear()
+    assert not network.armed
+    with dial(network) as connection:
+        connection.sendall(b"abcdef")
+        assert read(connection, 6) == b"ABCDEF"
+
+
 def test_a_target_that_is_away_resets_the_caller(tmp_path):
     with Proxy(str(tmp_path / "nobody")) as network, dial(network) as connection, pytest.raises(ConnectionResetError):
         connection.recv(1)
