@@ -51,11 +51,15 @@ class Broker:
     def client(self, client_id: str, version: MQTTProtocolVersion, **options: Any) -> mqtt.Client:
         """Return a client that is not yet connected."""
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=version, **options)
+        self.introduce(client)
+        return client
+
+    def introduce(self, client: mqtt.Client) -> None:
+        """Tell a client how to log in here."""
         if self.user is not None:
             client.username_pw_set(self.user, self.password)
         if self.tls:
             client.tls_set()
-        return client
 
     def version(self) -> MQTTProtocolVersion:
         """Ask the broker whether it speaks MQTT 5.
