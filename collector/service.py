@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from types import FrameType
 from typing import Final
 
 import structlog
+from paho.mqtt.enums import MQTTProtocolVersion
 from prometheus_client import start_http_server
 
 from collector.feeds import feed_faults
@@ -31,9 +34,30 @@ from core.yamltext import place
 
 _log = structlog.get_logger("collector")
 
+_MEMBER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,19}")
 _FLUSH_SECONDS: Final = 2.0
 _LOOK_SECONDS: Final = 20.0
 """How often a running service looks whether the community was changed by ``apply``."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """A collector that shares the durable messages of a community with others.
+
+    Attributes
+    ----------
+    name
+        Names the member and its session at the broker; must stay the same over restarts.
+    polls
+        Whether it also polls the devices and takes the messages without a time, which cannot be shared.
+    """
+
+    name: str
+    polls: bool = False
+
+    def __post_init__(self) -> None:
+        if not _MEMBER.fullmatch(self.name):
+            raise BadInput(f"'{self.name}' cannot name a collector; use up to 20 small letters, digits and hyphens.")
 
 
 class Collector:
@@ -43,27 +67,33 @@ class Collector:
     ----------
     community
         Its devices, meters and name.
-    database_url, mqtt_url
-        Where to store, and the broker.
+    database_url, broker
+        Where to store, and the broker or its address.
     clock
         Tells the time.
+    share
+        Take only a share of the messages; None to take and poll everything.
     """
 
     def __init__(
         self,
         community: Community,
         database_url: str,
-        mqtt_url: str,
+        broker: Broker | str,
         clock: Callable[[], datetime] = utc_now,
+        *,
+        share: Share | None = None,
     ) -> None:
         wrong = [f"{place(path)}: {text}." for path, text in feed_faults(community)]
         if wrong:
             raise BadInput("\n".join(wrong))
         self._community, self._clock = community, clock
-        self._broker = Broker.parse(mqtt_url)
+        self._broker = Broker.parse(broker) if isinstance(broker, str) else broker
+        self._share = share
         self._intakes = [Intake(device, community) for device in community.devices]
         self.writer = Writer(Store(database_url, community.community), clock)
-        self._modbus = ModbusSource(self._intakes, self.writer.offer, clock)
+        polled = self._intakes if share is None or share.polls else []
+        self._modbus = ModbusSource(polled, self.writer.offer, clock)
         self._mqtt: list[MqttSource] = []
 
     def start(self) -> None:
@@ -72,27 +102,54 @@ class Collector:
         Raises
         ------
         Unavailable
-            If the broker cannot be reached or does not let us in. Later losses are mended without a word to the caller.
+            If the broker cannot be reached, does not let us in, or cannot share messages as it should. Later losses are
+            mended without a word to the caller.
         """
         version = self._broker.version()
         slug = self._community.community
-        lasting = [intake for intake in self._intakes if not intake.profile.timeless]
+        self._mqtt = [self._durable(version)]
         passing = [intake for intake in self._intakes if intake.profile.timeless]
-        durable = Router(self._community, lasting, native=True)
         fleeting = Router(self._community, passing, native=False)
-        self._mqtt = [
-            MqttSource(
-                self._broker, version, f"wijkenergie-{slug}", durable, self.writer, self._clock, self._status(slug)
-            )
-        ]
-        if fleeting.filters:
-            name = f"wijkenergie-{slug}-now"
+        if fleeting.filters and (self._share is None or self._share.polls):
+            name = f"{_session(slug)}-now"
             self._mqtt.append(MqttSource(self._broker, version, name, fleeting, self.writer, self._clock))
         self.writer.start()
         for source in self._mqtt:
             source.start()
         self._modbus.start()
         _log.info("collecting", community=slug, devices=len(self._intakes), mqtt=version.name)
+
+    def leave(self) -> None:
+        """Store what the broker keeps for us, then have it keep nothing any more. Instead of `start`.
+
+        Raises
+        ------
+        Unavailable
+            As of `start`.
+        """
+        source = self._durable(self._broker.version())
+        self._mqtt = [source]
+        self.writer.start()
+        source.start(leaving=True)
+        source.wait_empty()
+
+    def _durable(self, version: MQTTProtocolVersion) -> MqttSource:
+        slug, share = self._community.community, self._share
+        if share is not None and version != MQTTProtocolVersion.MQTTv5:
+            raise Unavailable(f"The broker at {self._broker} speaks no MQTT 5, which sharing messages needs.")
+        lasting = [intake for intake in self._intakes if not intake.profile.timeless]
+        member = None if share is None else share.name
+        since = rfc3339(self._clock())
+        status = Status(
+            status_topic(slug, member),
+            json.dumps({"state": "online", "since": since}).encode(),
+            json.dumps({"state": "offline", "since": since}).encode(),
+        )
+        router = Router(self._community, lasting, native=True)
+        group = None if share is None else _session(slug)
+        return MqttSource(
+            self._broker, version, _session(slug, member), router, self.writer, self._clock, status, group
+        )
 
     def wait_connected(self, seconds: float) -> bool:
         """Wait until all connections to the broker stand."""
@@ -110,16 +167,20 @@ class Collector:
         for source in reversed(self._mqtt):
             source.stop()
 
-    def _status(self, slug: str) -> Status:
-        since = rfc3339(self._clock())
-        return Status(
-            status_topic(slug),
-            json.dumps({"state": "online", "since": since}).encode(),
-            json.dumps({"state": "offline", "since": since}).encode(),
-        )
+
+def _session(slug: str, member: str | None = None) -> str:
+    """Name of a session at the broker. The colon is in no community's name and in no member's."""
+    return f"wijkenergie-{slug}" + ("" if member is None else f":{member}")
 
 
-def run(database_url: str, mqtt_url: str, slug: str, metrics_listen: str | None = None) -> None:
+def run(
+    database_url: str,
+    broker: Broker | str,
+    slug: str,
+    metrics_listen: str | None = None,
+    *,
+    share: Share | None = None,
+) -> None:
     """Collect until told to stop by SIGTERM or Ctrl-C; a community changed by ``apply`` is taken over while running.
 
     Raises
@@ -140,13 +201,28 @@ def run(database_url: str, mqtt_url: str, slug: str, metrics_listen: str | None 
     if metrics_listen is not None:
         _serve_metrics(metrics_listen)
     while not stop.is_set():
-        collector = Collector(community, database_url, mqtt_url)
+        collector = Collector(community, database_url, broker, share=share)
         collector.start()
         try:
             community = _until_changed(stop, database_url, community)
         finally:
             collector.stop()
     _log.info("stopped", community=slug)
+
+
+def leave(database_url: str, broker: Broker, slug: str, share: Share | None) -> None:
+    """End a collector for good: store what the broker keeps for it, then have the broker forget it.
+
+    Raises
+    ------
+    Unavailable, BadInput
+        As of `run`.
+    """
+    collector = Collector(_read(database_url, slug), database_url, broker, share=share)
+    try:
+        collector.leave()
+    finally:
+        collector.stop()
 
 
 def _until_changed(stop: threading.Event, database_url: str, community: Community) -> Community:

@@ -82,9 +82,9 @@ def native_topic(community: str, meter: str) -> str:
     return f"wijkenergie/{community}/{meter}"
 
 
-def status_topic(community: str) -> str:
-    """Topic of the service's own state, retained, with a last will."""
-    return f"wijkenergie/{community}/status"
+def status_topic(community: str, member: str | None = None) -> str:
+    """Topic of the service's own state, retained, with a last will; of one member where several share the work."""
+    return f"wijkenergie/{community}/status" + ("" if member is None else f"/{member}")
 
 
 def alert_topic(community: str, kind: str) -> str:

@@ -43,22 +43,31 @@ class Cutter:
             If the stream is no MQTT.
         """
         data, first = self._data, self._at
-        at, length, shift = first + 1, 0, 0
-        while True:
-            if at >= len(data):
-                return None
-            digit = data[at]
-            at += 1
-            length |= (digit & ~_MORE) << shift
-            if digit < _MORE:
-                break
-            shift += 7
-            if shift == 7 * _LENGTH_BYTES:
-                raise ValueError("the length of a packet takes more than four bytes")
-        if at + length > len(data):
+        found = variable_length(data, first + 1)
+        if found is None or sum(found) > len(data):
             return None
-        self._at = at + length
-        return Packet(data[first : self._at], at - first)
+        length, start = found
+        self._at = start + length
+        return Packet(data[first : self._at], start - first)
+
+
+def variable_length(data: bytes, at: int) -> tuple[int, int] | None:
+    """Read a length as MQTT writes it, 7 bits a byte, and say where it ends; None where the data ends before.
+
+    Raises
+    ------
+    ValueError
+        If it takes more than four bytes.
+    """
+    length, shift = 0, 0
+    for digit in data[at : at + _LENGTH_BYTES]:
+        length |= (digit & ~_MORE) << shift
+        shift += 7
+        if digit < _MORE:
+            return length, at + shift // 7
+    if shift == 7 * _LENGTH_BYTES:
+        raise ValueError("a length takes more than four bytes")
+    return None
 
 
 class BufferedSocket:

@@ -17,8 +17,9 @@ from typing import Any, Final, NamedTuple
 import paho.mqtt.client as mqtt
 import structlog
 from paho.mqtt.enums import CallbackAPIVersion, MessageType, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
 
-from collector.sources.buffered import BufferedSocket, Packet
+from collector.sources.buffered import BufferedSocket, Packet, variable_length
 
 _log = structlog.get_logger("collector.mqtt")
 
@@ -75,14 +76,16 @@ class Client(mqtt.Client):
             end.setblocking(False)
         self.on_socket_register_write = lambda *_: self.wake()  # so that paho leaves all writing to our thread
         self._leaving = threading.Event()
+        self._farewell: Properties | None = None
         self._runner = threading.Thread(target=self._run, name=f"mqtt-{client_id}", daemon=True)
 
     def start(self) -> None:
         """Connect in the background to what `connect_async` named."""
         self._runner.start()
 
-    def stop(self) -> None:
+    def stop(self, farewell: Properties | None = None) -> None:
         """Send what may be acknowledged, say goodbye, and wait for the end; `start` is not possible again."""
+        self._farewell = farewell
         self._leaving.set()
         self.wake()
         self._runner.join()
@@ -150,7 +153,7 @@ class Client(mqtt.Client):
             if self._leaving.is_set():
                 if patience is None:
                     patience = monotonic() + _GOODBYE_SECONDS
-                    self.disconnect()
+                    self.disconnect(properties=self._farewell)
                 elif monotonic() > patience:
                     self._sock_close()
                     break
@@ -166,7 +169,7 @@ class Client(mqtt.Client):
         listening = [self._ear] if self._held is not None else [self._ear, line]
         writing = [line] if self.want_write() else []
         pause = 0.0 if self._held is None and line.hidden() else _TURN_SECONDS
-        readable, writable, _ = select.select(listening, writing, [], pause)
+        readable, writable, _ = select.select(listening, writing, [], pause)  # type: ignore[type-var]  # any with fileno
         if self._ear in readable:
             self._ear.recv(_EAR_BYTES)
         if writable and self.loop_write():
@@ -192,14 +195,7 @@ def _published(packet: Packet, *, with_properties: bool) -> Publish:
         message_id = int.from_bytes(content[at : at + 2], "big")
         at += 2
     if with_properties:
-        length, shift = 0, 0
-        while at < len(content):
-            digit = content[at]
-            at += 1
-            length |= (digit & 0x7F) << shift
-            shift += 7
-            if digit < 0x80:
-                break
+        length, at = variable_length(content, at) or (0, len(content) + 1)
         at += length
     if at > len(content) or first & _QOS > _QOS_1 or bool(first & _QOS) != bool(message_id):
         raise ValueError("a message is cut off, or has a quality of service that was not asked for")

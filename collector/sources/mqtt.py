@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from time import monotonic, sleep
 from typing import Any, Final
 
 import structlog
@@ -34,9 +35,10 @@ _log = structlog.get_logger("collector.mqtt")
 SESSION_SECONDS: Final = 7 * 24 * 3600
 """How long the broker keeps messages for us while we are away."""
 WINDOW: Final = 4000
-"""Messages in hand at most: received and not yet stored. Less than the writer's bound, so that a full writer never makes
-the network's thread wait. The broker is asked to keep to it (MQTT 5), and is not relied on."""
+"""Messages in hand at most: received and not yet stored. Below the writer's bound, so that the network's thread need
+never wait for the writer. The broker is asked to keep to it too (MQTT 5), and is not relied on."""
 _CALM_SECONDS: Final = 1.0
+_QUIET_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class MqttSource:
         self._lock = threading.Lock()
         self._pending = Pending(WINDOW)
         self._told = False  # that something may be acknowledged
+        self._leaving = False
+        self._heard = monotonic()
         self.connected = threading.Event()
         """Set while the connection stands and the subscriptions are asked for."""
         clean = None if version == MQTTProtocolVersion.MQTTv5 else status is None
@@ -97,8 +101,15 @@ class MqttSource:
         self._client.on_disconnect = self._on_disconnect
         self._client.on_subscribe = self._on_subscribe
 
-    def start(self) -> None:
-        """Connect in the background, and again whenever the connection is lost."""
+    def start(self, *, leaving: bool = False) -> None:
+        """Connect in the background, and again whenever the connection is lost.
+
+        Parameters
+        ----------
+        leaving
+            Take what the broker keeps for us and nothing more, and have it forget us at the end.
+        """
+        self._leaving = leaving
         if self._version == MQTTProtocolVersion.MQTTv5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho left it untyped
             if self._status is not None:
@@ -121,7 +132,16 @@ class MqttSource:
             self._client.publish(self._status.topic, self._status.offline, qos=1, retain=True).wait_for_publish(
                 _CALM_SECONDS
             )
-        self._client.stop()
+        farewell = None
+        if self._leaving and self._version == MQTTProtocolVersion.MQTTv5:
+            farewell = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]  # see start
+            farewell.SessionExpiryInterval = 0
+        self._client.stop(farewell)
+
+    def wait_empty(self) -> None:
+        """Return when nothing has come for a while and all that came is acknowledged."""
+        while not self.connected.wait(_CALM_SECONDS) or self._pending or monotonic() - self._heard < _QUIET_SECONDS:
+            sleep(_CALM_SECONDS / 10)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish something of our own, like an alert."""
@@ -131,8 +151,11 @@ class MqttSource:
         if reason.is_failure:
             _log.error("the broker does not let us in", broker=str(self._broker), reason=str(reason))
             return
+        self._heard = monotonic()
         for topic in self._router.filters:
-            if self._version == MQTTProtocolVersion.MQTTv5:
+            if self._leaving:
+                client.unsubscribe(self._prefix + topic)
+            elif self._version == MQTTProtocolVersion.MQTTv5:
                 # The standard forbids the option on a shared subscription; the router knows our own topics.
                 client.subscribe(self._prefix + topic, options=SubscribeOptions(qos=1, noLocal=not self._prefix))
             else:
@@ -161,6 +184,7 @@ class MqttSource:
             if self._pending.full:
                 return False
             place = self._pending.received(publish.message_id)
+            self._heard = monotonic()
         delivery = self._delivery(publish)
         if self._status is None:
             if not delivery.empty:
@@ -173,10 +197,10 @@ class MqttSource:
     def _delivery(self, publish: Publish) -> Delivery:
         now = self._clock()
         topic = publish.topic.decode(errors="replace")
-        if not self._router.knows(topic):
-            _log.warning("a topic of the past; not following it any more", topic=topic)
-            self._client.unsubscribe(self._prefix + topic)
         try:
+            if not self._router.knows(topic):
+                _log.warning("a topic of the past; not following it any more", topic=topic)
+                self._client.unsubscribe(self._prefix + topic)
             return self._router.route(Message(topic, publish.payload, now, publish.retained, publish.duplicate), now)
         except Exception as error:  # noqa: BLE001 - a fault of ours must cost one message, not the connection
             _log.exception("a message could not be worked out", topic=topic)

@@ -51,9 +51,7 @@ class Load:
     def payload(self, index: int) -> bytes:
         """JSON of one message."""
         step = index // self.meters * self.each
-        entries = [
-            f'{{"time": "{time_text(at)}", "value": "{1000 + at}.125"}}' for at in range(step, step + self.each)
-        ]
+        entries = [f'{{"time": "{time_text(at)}", "value": "{1000 + at}.125"}}' for at in range(step, step + self.each)]
         return (entries[0] if self.each == 1 else f"[{', '.join(entries)}]").encode()
 
     def topic(self, index: int) -> str:
@@ -63,9 +61,9 @@ class Load:
     def packet(self, index: int) -> bytes:
         """PUBLISH with QoS 1."""
         topic = self.topic(index).encode()
-        body = b"".join((
-            struct.pack("!H", len(topic)), topic, struct.pack("!H", index % _LAST_ID + 1), self.payload(index)
-        ))
+        body = b"".join(
+            (struct.pack("!H", len(topic)), topic, struct.pack("!H", index % _LAST_ID + 1), self.payload(index))
+        )
         return bytes([_PUBLISH]) + _length(len(body)) + body
 
 
