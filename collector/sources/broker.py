@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import uuid
@@ -80,6 +81,26 @@ class Broker:
         if self.tls:
             client.tls_set_context(self.files.context())
 
+    def dial(self) -> socket.socket:
+        """Return a connection, encrypted where the address says so, and then with a broker that proved its name.
+
+        Raises
+        ------
+        OSError
+            If there is none to be had.
+        BadInput
+            As of `introduce`.
+        """
+        line = socket.create_connection((self.host, self.port), _PATIENCE_SECONDS)
+        if not self.tls:
+            return line
+        try:
+            return self.files.context().wrap_socket(line, server_hostname=self.host)
+        except ConnectionError as error:
+            raise ssl.SSLError(str(error)) from error
+        finally:
+            line.close()  # only where it was not taken over
+
     def version(self) -> MQTTProtocolVersion:
         """Ask the broker whether it speaks MQTT 5.
 
@@ -93,6 +114,11 @@ class Broker:
         Unavailable
             If nobody answers, or the broker does not let us in.
         """
+        if self.tls:
+            try:
+                self.dial().close()  # first, as paho leaves a connection open whose certificate it does not trust
+            except OSError as error:
+                raise Unavailable(self._no_connection(error)) from None
         turned_down = False
         for version in (MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311):
             reason = self._knock(version)
@@ -141,7 +167,7 @@ class Broker:
             )
         if isinstance(error, ssl.SSLError):
             return (
-                f"The broker at {self} does not speak TLS as we do ({error.reason or 'it hung up'})."
+                f"The broker at {self} does not come to terms about TLS."
                 " Name its encrypted port in WIJKENERGIE_MQTT_URL, or look at its log."
             )
         reason = error.strerror or str(error) or "no answer"

@@ -12,7 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import paho.mqtt.client as mqtt
 import structlog
@@ -20,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MessageType, MQTTErrorCode, MQTT
 from paho.mqtt.properties import Properties
 
 from collector.sources.buffered import BufferedSocket, Packet, variable_length
+from core.errors import BadInput
 
 _log = structlog.get_logger("collector.mqtt")
 
@@ -51,6 +52,8 @@ class Client(mqtt.Client):
     ----------
     version, client_id, clean_session
         As paho takes them.
+    dial
+        Makes a connection.
     take
         Called with every message, in the network's thread; False while there is no room for it.
     acknowledgements
@@ -63,12 +66,14 @@ class Client(mqtt.Client):
         client_id: str,
         *,
         clean_session: bool | None,
+        dial: Callable[[], socket.socket],
         take: Callable[[Publish], bool],
         acknowledgements: Callable[[], Sequence[int]],
     ) -> None:
         super().__init__(
             CallbackAPIVersion.VERSION2, client_id=client_id, protocol=version, clean_session=clean_session
         )
+        self._dial = dial
         self._take_message, self._acknowledgements = take, acknowledgements
         self._held: Packet | None = None  # a message there is no room for
         self._ear, self._mouth = socket.socketpair()
@@ -126,16 +131,16 @@ class Client(mqtt.Client):
                     return code
         return super().loop_read()  # finds out whether the connection is over
 
-    def _create_socket(self) -> Any:
+    def _create_socket(self) -> BufferedSocket:
         self._held = None
-        return BufferedSocket(super()._create_socket())  # type: ignore[arg-type]  # a socket, unless over WebSockets
+        return BufferedSocket(self._dial())
 
     def _run(self) -> None:
         failures = 0
         while not self._leaving.is_set():
             try:
                 self.reconnect()
-            except OSError as error:
+            except (OSError, BadInput) as error:  # a file for encryption may be gone, and come back
                 _log.warning("no connection to the broker", broker=f"{self.host}:{self.port}", reason=str(error))
                 welcome = False
             else:

@@ -93,8 +93,11 @@ class MqttSource:
         self.connected = threading.Event()
         """Set while the connection stands and the subscriptions are asked for."""
         clean = None if version == MQTTProtocolVersion.MQTTv5 else status is None
-        self._client = Client(version, client_id, clean_session=clean, take=self._take, acknowledgements=self._due)
-        broker.introduce(self._client)
+        self._client = Client(
+            version, client_id, clean_session=clean, dial=broker.dial, take=self._take, acknowledgements=self._due
+        )
+        if broker.user is not None:
+            self._client.username_pw_set(broker.user, broker.password)
         if status is not None:
             self._client.will_set(status.topic, status.offline, qos=1, retain=True)
         self._client.on_connect = self._on_connect
