@@ -132,9 +132,8 @@ class MqttSource:
     def stop(self) -> None:
         """Say goodbye; what is not acknowledged stays with the broker."""
         if self._status is not None and self.connected.is_set():
-            self._client.publish(self._status.topic, self._status.offline, qos=1, retain=True).wait_for_publish(
-                _CALM_SECONDS
-            )
+            last = b"" if self._leaving else self._status.offline  # an empty one takes a retained message away
+            self._client.publish(self._status.topic, last, qos=1, retain=True).wait_for_publish(_CALM_SECONDS)
         farewell = None
         if self._leaving and self._version == MQTTProtocolVersion.MQTTv5:
             farewell = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]  # see start

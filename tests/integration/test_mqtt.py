@@ -138,6 +138,23 @@ def test_the_broker_keeps_nothing_of_what_was_stored(database_url, quick):
     assert stored(database_url) == []
 
 
+def test_a_session_of_mqtt_3_is_kept_and_acknowledged_as_well(database_url, quick, monkeypatch):
+    monkeypatch.setattr(Address, "version", lambda _: MQTTProtocolVersion.MQTTv311)
+    load = Load(300, METERS)
+    with collecting(database_url, quick):
+        pass
+    publish(load, quick)
+    for _ in range(2):
+        with collecting(database_url, quick) as collector:
+            until(lambda: len(stored(database_url)) == load.messages)
+            until(lambda: len(collector._mqtt[0]._pending) == 0)
+    with connect(database_url) as connection:
+        connection.execute("TRUNCATE reading")
+    with collecting(database_url, quick):
+        time.sleep(1)
+    assert stored(database_url) == []
+
+
 def test_a_line_that_breaks_in_the_middle_of_a_batch_costs_nothing(database_url, broker):
     load = Load(4000, METERS, rate=2000)
     with collecting(database_url, broker) as collector:
@@ -443,6 +460,8 @@ def test_a_member_that_leaves_for_good_takes_what_waits_and_is_forgotten(databas
     publish(first, broker)  # parked, half of them with each
     leave(database_url, Address.parse(broker.url), "bench", Share("east"))
     assert 0 < len(stored(database_url)) < first.messages
+    with states(broker) as said:
+        until(lambda: said == {"wijkenergie/bench/status/west": "offline"})
     publish(second, broker)
     with collecting(database_url, broker, "west"):
         until(lambda: len(stored(database_url)) == second.messages)
@@ -467,3 +486,16 @@ def test_sharing_needs_a_broker_that_can_and_a_name_that_is_one(database_url):
         collector = Collector(parse(COMMUNITY).community, database_url, url, share=Share("east"))
         with pytest.raises(Unavailable, match=r"speaks no MQTT 5, which sharing messages needs\.$"):
             collector.start()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--polls"], "--polls goes with --share; a collector that is alone polls anyhow."),
+        (["--share", "East"], "'East' cannot name a collector; use up to 20 small letters, digits and hyphens."),
+    ],
+)
+def test_what_does_not_go_together_is_said_before_anything_is_done(arguments, told):
+    command = [sys.executable, "-m", "wijkenergie", "collect", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (2, "", told)
