@@ -131,7 +131,10 @@ class Collector:
         self._mqtt = [source]
         self.writer.start()
         source.start(leaving=True)
-        source.wait_empty()
+        try:
+            source.wait_empty()
+        finally:
+            self.stop()
 
     def _durable(self, version: MQTTProtocolVersion) -> MqttSource:
         slug, share = self._community.community, self._share
@@ -218,11 +221,7 @@ def leave(database_url: str, broker: Broker, slug: str, share: Share | None) -> 
     Unavailable, BadInput
         As of `run`.
     """
-    collector = Collector(_read(database_url, slug), database_url, broker, share=share)
-    try:
-        collector.leave()
-    finally:
-        collector.stop()
+    Collector(_read(database_url, slug), database_url, broker, share=share).leave()
 
 
 def _until_changed(stop: threading.Event, database_url: str, community: Community) -> Community:

@@ -153,6 +153,8 @@ class MqttSource:
         if reason.is_failure:
             _log.error("the broker does not let us in", broker=str(self._broker), reason=str(reason))
             return
+        with self._lock:
+            self._pending.disconnected()
         self._heard = monotonic()
         for topic in self._router.filters:
             if self._leaving:

@@ -82,6 +82,7 @@ def test_both_ways_agree_on_damaged_payloads(document, cut, inserted):
 @example(b'{"time": "2026-01-01T12:00:00Z", "value": "\\ud800"}')
 @example('{"time": "2026-01-01T12:00:00Z", "value": "\u0661"}'.encode())
 @example(b'{"t\\u0069me": "2026-01-01T12:00:00Z", "value": "1"}')
+@example(b'{"time": "2026-01-01T12:00:00Z", "value": "1", "extra": "\xff"}')
 @example(b"\xff")
 def test_both_ways_agree_on_any_bytes(payload):
     both_agree(payload)
