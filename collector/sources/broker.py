@@ -92,6 +92,7 @@ class Broker:
             As of `introduce`.
         """
         line = socket.create_connection((self.host, self.port), _PATIENCE_SECONDS)
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is sent is put together by us
         if not self.tls:
             return line
         try:

@@ -15,6 +15,10 @@ _LENGTH_BYTES: Final = 4  # that the length of a packet may take, by the standar
 _MORE: Final = 0x80  # set in each byte of a length but the last
 
 
+class NotMqtt(ValueError):
+    """What came is not as the standard says; the connection is of no use any more."""
+
+
 class Packet(NamedTuple):
     """A whole MQTT control packet as it came; ``start`` is where what follows its length begins."""
 
@@ -39,8 +43,8 @@ class Cutter:
 
         Raises
         ------
-        ValueError
-            If the stream is no MQTT.
+        NotMqtt
+            If the stream is none.
         """
         data, first = self._data, self._at
         found = variable_length(data, first + 1)
@@ -56,7 +60,7 @@ def variable_length(data: bytes, at: int) -> tuple[int, int] | None:
 
     Raises
     ------
-    ValueError
+    NotMqtt
         If it takes more than four bytes.
     """
     length, shift = 0, 0
@@ -66,7 +70,7 @@ def variable_length(data: bytes, at: int) -> tuple[int, int] | None:
         if digit < _MORE:
             return length, at + shift // 7
     if shift == 7 * _LENGTH_BYTES:
-        raise ValueError("a length takes more than four bytes")
+        raise NotMqtt("a length takes more than four bytes")
     return None
 
 

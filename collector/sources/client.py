@@ -11,6 +11,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import Final, NamedTuple
 
@@ -19,7 +20,7 @@ import structlog
 from paho.mqtt.enums import CallbackAPIVersion, MessageType, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 
-from collector.sources.buffered import BufferedSocket, Packet, variable_length
+from collector.sources.buffered import BufferedSocket, NotMqtt, Packet, variable_length
 from core.errors import BadInput
 
 _log = structlog.get_logger("collector.mqtt")
@@ -99,10 +100,8 @@ class Client(mqtt.Client):
 
     def wake(self) -> None:
         """Let the network's thread look at once: there is something to acknowledge or to write, or room again."""
-        try:
+        with suppress(OSError):  # it was woken more often than it could look, or has ended
             self._mouth.send(b"\0")
-        except BlockingIOError:
-            return  # it has been woken more often than it could look
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:  # noqa: ARG002 - paho's signature
         """Work off a block of what has come."""
@@ -113,7 +112,7 @@ class Client(mqtt.Client):
             line.fill()
         try:
             return self._work_off(line)
-        except ValueError as error:
+        except NotMqtt as error:
             _log.error("the broker does not speak MQTT as it should", reason=str(error))
             return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
 
@@ -189,7 +188,7 @@ def _published(packet: Packet, *, with_properties: bool) -> Publish:
 
     Raises
     ------
-    ValueError
+    NotMqtt
         If it ends too early, or has a QoS nobody asked for.
     """
     content, at = packet
@@ -203,5 +202,5 @@ def _published(packet: Packet, *, with_properties: bool) -> Publish:
         length, at = variable_length(content, at) or (0, len(content) + 1)
         at += length
     if at > len(content) or first & _QOS > _QOS_1 or bool(first & _QOS) != bool(message_id):
-        raise ValueError("a message is cut off, or has a quality of service that was not asked for")
+        raise NotMqtt("a message is cut off, or has a quality of service that was not asked for")
     return Publish(topic, content[at:], message_id, bool(first & _RETAINED), bool(first & _DUPLICATE))
