@@ -15,7 +15,7 @@ _LENGTH_BYTES: Final = 4  # that the length of a packet may take, by the standar
 _MORE: Final = 0x80  # set in each byte of a length but the last
 
 
-class NotMqtt(ValueError):
+class StreamError(ValueError):
     """What came is not as the standard says; the connection is of no use any more."""
 
 
@@ -43,7 +43,7 @@ class Cutter:
 
         Raises
         ------
-        NotMqtt
+        StreamError
             If the stream is none.
         """
         data, first = self._data, self._at
@@ -60,7 +60,7 @@ def variable_length(data: bytes, at: int) -> tuple[int, int] | None:
 
     Raises
     ------
-    NotMqtt
+    StreamError
         If it takes more than four bytes.
     """
     length, shift = 0, 0
@@ -70,7 +70,7 @@ def variable_length(data: bytes, at: int) -> tuple[int, int] | None:
         if digit < _MORE:
             return length, at + shift // 7
     if shift == 7 * _LENGTH_BYTES:
-        raise NotMqtt("a length takes more than four bytes")
+        raise StreamError("a length takes more than four bytes")
     return None
 
 

@@ -20,7 +20,7 @@ import structlog
 from paho.mqtt.enums import CallbackAPIVersion, MessageType, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 
-from collector.sources.buffered import BufferedSocket, NotMqtt, Packet, variable_length
+from collector.sources.buffered import BufferedSocket, StreamError, Packet, variable_length
 from core.errors import BadInput
 
 _log = structlog.get_logger("collector.mqtt")
@@ -112,7 +112,7 @@ class Client(mqtt.Client):
             line.fill()
         try:
             return self._work_off(line)
-        except NotMqtt as error:
+        except StreamError as error:
             _log.error("the broker does not speak MQTT as it should", reason=str(error))
             return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
 
@@ -188,7 +188,7 @@ def _published(packet: Packet, *, with_properties: bool) -> Publish:
 
     Raises
     ------
-    NotMqtt
+    StreamError
         If it ends too early, or has a QoS nobody asked for.
     """
     content, at = packet
@@ -202,5 +202,5 @@ def _published(packet: Packet, *, with_properties: bool) -> Publish:
         length, at = variable_length(content, at) or (0, len(content) + 1)
         at += length
     if at > len(content) or first & _QOS > _QOS_1 or bool(first & _QOS) != bool(message_id):
-        raise NotMqtt("a message is cut off, or has a quality of service that was not asked for")
+        raise StreamError("a message is cut off, or has a quality of service that was not asked for")
     return Publish(topic, content[at:], message_id, bool(first & _RETAINED), bool(first & _DUPLICATE))
