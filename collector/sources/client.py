@@ -20,7 +20,7 @@ import structlog
 from paho.mqtt.enums import CallbackAPIVersion, MessageType, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 
-from collector.sources.buffered import BufferedSocket, StreamError, Packet, variable_length
+from collector.sources.buffered import BufferedSocket, Packet, StreamError, variable_length
 from core.errors import BadInput
 
 _log = structlog.get_logger("collector.mqtt")
