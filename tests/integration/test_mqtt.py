@@ -18,16 +18,16 @@ from tests.support.mqttload import Load
 
 
 def test_no_more_is_in_hand_than_the_window_and_the_line_holds_while_nothing_is_read(
-    database_url, broker, monkeypatch, capfd
+    database_url, quick_broker, monkeypatch, capfd
 ):
     monkeypatch.setattr(source, "WINDOW", 40)
     monkeypatch.setattr(source, "KEEP_ALIVE_SECONDS", 1)
     load = Load(3000, METERS)
     most = 0
-    with collecting(database_url, broker) as collector, connect(database_url) as blocker:
+    with collecting(database_url, quick_broker) as collector, connect(database_url) as blocker:
         (line,) = collector._mqtt
         blocker.execute("BEGIN; LOCK TABLE reading IN SHARE MODE")  # nobody can store until this ends
-        publish(load, broker)
+        publish(load, quick_broker)
         until(lambda: len(line._pending) == 40)
         deadline = time.monotonic() + 4  # four times the keep-alive
         while time.monotonic() < deadline:
@@ -70,10 +70,10 @@ def test_a_session_of_mqtt_3_is_kept_and_acknowledged_as_well(database_url, quic
     assert stored(database_url) == []
 
 
-def test_a_line_that_breaks_in_the_middle_of_a_batch_costs_nothing(database_url, broker):
+def test_a_line_that_breaks_in_the_middle_of_a_batch_costs_nothing(database_url, quick_broker):
     load = Load(4000, METERS, rate=2000)
-    with collecting(database_url, broker) as collector:
-        publishing = threading.Thread(target=publish, args=(load, broker))
+    with collecting(database_url, quick_broker) as collector:
+        publishing = threading.Thread(target=publish, args=(load, quick_broker))
         publishing.start()
         (line,) = collector._mqtt
         for _ in range(4):

@@ -64,14 +64,14 @@ def both_online(said: dict[str, str]) -> bool:
     return said == {f"wijkenergie/bench/status/{name}": "online" for name in ("east", "west")}
 
 
-def test_two_collectors_share_and_one_that_is_killed_and_comes_back_loses_nothing(database_url, broker):
+def test_two_collectors_share_and_one_that_is_killed_and_comes_back_loses_nothing(database_url, quick_broker):
     with connect(database_url) as connection:
         config.apply(connection, parse(COMMUNITY), datetime(2026, 1, 1, tzinfo=UTC), "tests")
     load = Load(6000, METERS, rate=1500)
-    with states(broker) as said, member(database_url, broker, "west") as west:
-        with member(database_url, broker, "east") as east:
+    with states(quick_broker) as said, member(database_url, quick_broker, "west") as west:
+        with member(database_url, quick_broker, "east") as east:
             until(lambda: both_online(said))
-            publishing = threading.Thread(target=publish, args=(load, broker))
+            publishing = threading.Thread(target=publish, args=(load, quick_broker))
             publishing.start()
             time.sleep(1)
             east.kill()
@@ -80,7 +80,7 @@ def test_two_collectors_share_and_one_that_is_killed_and_comes_back_loses_nothin
         time.sleep(1)
         parked = load.messages - len(stored(database_url))
         assert 0 < parked < load.messages, "the one that was killed keeps its share waiting at the broker"
-        with member(database_url, broker, "east"):
+        with member(database_url, quick_broker, "east"):
             until(lambda: both_online(said))
             until(lambda: len(stored(database_url)) == load.messages)
             west.terminate()
@@ -88,19 +88,19 @@ def test_two_collectors_share_and_one_that_is_killed_and_comes_back_loses_nothin
     assert stored(database_url) == expected(load)
 
 
-def test_each_message_goes_to_one_of_the_members(database_url, broker):
+def test_each_message_goes_to_one_of_the_members(database_url, quick_broker):
     load = Load(400, METERS)
     came: Counter[str] = Counter()
     with (
-        collecting(database_url, broker, "east") as east,
-        collecting(database_url, broker, "west") as west,
+        collecting(database_url, quick_broker, "east") as east,
+        collecting(database_url, quick_broker, "west") as west,
     ):
         for one in (east, west):
             put, name = one.writer.put, one._share.name  # type: ignore[union-attr]  # both share
             one._mqtt[0]._writer = SimpleNamespace(  # type: ignore[assignment]  # counts, and passes on
                 put=lambda delivery, put=put, name=name: (came.update([name]), put(delivery))[1]
             )
-        publish(load, broker)
+        publish(load, quick_broker)
         until(lambda: len(stored(database_url)) == load.messages)
     assert came.total() == load.messages
     assert set(came) == {"east", "west"}
