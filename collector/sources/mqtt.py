@@ -91,7 +91,8 @@ class MqttSource:
         self._leaving = False
         self._heard = monotonic()
         self.connected = threading.Event()
-        """Set while the connection stands and the subscriptions are asked for."""
+        """Set while the connection stands and the broker has answered every subscription."""
+        self._asked: set[int | None] = set()  # subscriptions without an answer
         clean = None if version == MQTTProtocolVersion.MQTTv5 else status is None
         self._client = Client(
             version, client_id, clean_session=clean, dial=broker.dial, take=self._take, acknowledgements=self._due
@@ -102,7 +103,7 @@ class MqttSource:
             self._client.will_set(status.topic, status.offline, qos=1, retain=True)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
-        self._client.on_subscribe = self._on_subscribe
+        self._client.on_subscribe = self._client.on_unsubscribe = self._on_answer
 
     def start(self, *, leaving: bool = False) -> None:
         """Connect in the background, and again whenever the connection is lost.
@@ -156,19 +157,20 @@ class MqttSource:
         with self._lock:
             self._pending.disconnected()
         self._heard = monotonic()
-        for topic in self._router.filters:
-            if self._leaving:
-                client.unsubscribe(self._prefix + topic)
-            elif self._version == MQTTProtocolVersion.MQTTv5:
-                # The standard forbids the option on a shared subscription; the router knows our own topics.
-                client.subscribe(self._prefix + topic, options=SubscribeOptions(qos=1, noLocal=not self._prefix))
-            else:
-                client.subscribe(self._prefix + topic, qos=1)
+        self._asked = {self._follow(client, self._prefix + topic) for topic in self._router.filters}
         if self._status is not None:
             client.publish(self._status.topic, self._status.online, qos=1, retain=True)
         metrics.CONNECTIONS.labels("mqtt").inc()
         _log.info("connected", durable=self._status is not None, resumed=flags.session_present)
-        self.connected.set()
+
+    def _follow(self, client: PahoClient, topic: str) -> int | None:
+        """Ask for a subscription, or for its end when leaving; returns what its answer is known by."""
+        if self._leaving:
+            return client.unsubscribe(topic)[1]
+        if self._version == MQTTProtocolVersion.MQTTv5:
+            # The standard forbids the option on a shared subscription; the router knows our own topics.
+            return client.subscribe(topic, options=SubscribeOptions(qos=1, noLocal=not self._prefix))[1]
+        return client.subscribe(topic, qos=1)[1]
 
     def _on_disconnect(self, _client: PahoClient, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self.connected.clear()
@@ -177,10 +179,13 @@ class MqttSource:
         if reason.is_failure:
             _log.warning("connection lost", broker=str(self._broker), reason=str(reason))
 
-    def _on_subscribe(self, _client: PahoClient, _data: Any, _id: int, reasons: Any, _properties: Any) -> None:
+    def _on_answer(self, _client: PahoClient, _data: Any, message_id: int, reasons: Any, _properties: Any) -> None:
         for reason in reasons:
             if reason.is_failure:
                 _log.error("the broker refuses a subscription; look at its access list", reason=str(reason))
+        self._asked.discard(message_id)
+        if not self._asked:
+            self.connected.set()
 
     def _take(self, publish: Publish) -> bool:
         """Take a message, in the network's thread, which an exception would end: none may leave here."""
