@@ -111,7 +111,7 @@ def test_a_broker_that_is_restarted_under_load_loses_nothing_it_acknowledged(dat
 def until_cut(load: Load, broker: Broker, first: int) -> int:
     """Publish from a message on until the end or until the line is cut; how many the broker acknowledged."""
     acknowledged = 0
-    with mqttload._connected(broker.host, broker.port, "mqttload") as line:
+    with mqttload.connected(broker.host, broker.port, "mqttload") as line:
         try:
             for index in range(first, load.messages):
                 line.sendall(load.packet(index))

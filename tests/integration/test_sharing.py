@@ -130,7 +130,7 @@ def test_a_member_that_leaves_for_good_takes_what_waits_and_is_forgotten(databas
     published: list[int] = []
 
     def go_on() -> None:
-        with mqttload._connected(quick_broker.host, quick_broker.port, "device") as line:
+        with mqttload.connected(quick_broker.host, quick_broker.port, "device") as line:
             for index in range(parked.messages, all_of_them.messages):
                 if gone.is_set():
                     return

@@ -10,14 +10,14 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from collector.sources.buffered import Cutter, variable_length
 from collector.sources.client import _published
-from tests.support.mqttload import _length
+from tests.support.mqttload import encoded_length
 
 BODIES = st.one_of(st.binary(max_size=20), st.integers(0, 20_000).map(bytes))
 PACKETS = st.lists(st.tuples(st.integers(0, 255), BODIES), max_size=8)
 
 
 def whole(first: int, body: bytes) -> bytes:
-    return bytes([first]) + _length(len(body)) + body
+    return bytes([first]) + encoded_length(len(body)) + body
 
 
 @given(packets=PACKETS, cuts=st.lists(st.integers(0, 200), max_size=20))
@@ -35,7 +35,7 @@ def test_packets_are_whole_and_in_order_however_they_arrive(packets, cuts):
 
 @given(number=st.integers(0, 268_435_455), rest=st.binary(max_size=3))
 def test_lengths_are_read_as_they_are_written(number, rest):
-    encoded = _length(number)
+    encoded = encoded_length(number)
     assert variable_length(encoded + rest, 0) == (number, len(encoded))
     assert variable_length(encoded[:-1], 0) is None
 

@@ -64,7 +64,7 @@ class Load:
         body = b"".join(
             (struct.pack("!H", len(topic)), topic, struct.pack("!H", index % _LAST_ID + 1), self.payload(index))
         )
-        return bytes([_PUBLISH]) + _length(len(body)) + body
+        return bytes([_PUBLISH]) + encoded_length(len(body)) + body
 
 
 def time_text(second: int) -> str:
@@ -72,7 +72,8 @@ def time_text(second: int) -> str:
     return (START + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _length(count: int) -> bytes:
+def encoded_length(count: int) -> bytes:
+    """Write the length of a packet: 7 bits a byte, lowest first."""
     encoded = bytearray()
     while True:
         count, digit = divmod(count, 128)
@@ -81,11 +82,12 @@ def _length(count: int) -> bytes:
             return bytes(encoded)
 
 
-def _connected(host: str, port: int, name: str) -> socket.socket:
+def connected(host: str, port: int, name: str) -> socket.socket:
+    """Return a line on which the broker has let us in, with a clean session."""
     line = socket.create_connection((host, port), timeout=_PATIENCE_SECONDS)
     line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     body = b"\x00\x04MQTT\x04\x02\x00\x00" + struct.pack("!H", len(name)) + name.encode()
-    line.sendall(bytes([_CONNECT]) + _length(len(body)) + body)
+    line.sendall(bytes([_CONNECT]) + encoded_length(len(body)) + body)
     answer = line.recv(4)
     if answer[:1] != b"\x20" or answer[3:] != b"\x00":
         raise ConnectionError(f"the broker does not let us in: {answer!r}")
@@ -110,7 +112,7 @@ def publish(load: Load, host: str, port: int, probe: int = 0) -> dict[str, float
     """
     sent = acknowledged = 0
     rest = b""
-    with _connected(host, port, "mqttload") as line:
+    with connected(host, port, "mqttload") as line:
         begun = time.monotonic()
         for count, chunk in _chunks(load):
             if load.rate:
