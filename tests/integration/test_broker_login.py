@@ -18,7 +18,7 @@ from collector.sources.tls import Tls
 from core.errors import BadInput, Unavailable
 from tests.support import mqttload
 from tests.support.broker import Broker, find_mosquitto
-from tests.support.collecting import collecting, stored, until
+from tests.support.loaded import collecting, stored, until
 
 ROOT = Path(__file__).parents[2]
 

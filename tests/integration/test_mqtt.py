@@ -13,7 +13,7 @@ from collector.sources.broker import Broker as Address
 from core.db.connection import connect
 from tests.support import mqttload
 from tests.support.broker import Broker
-from tests.support.collecting import METERS, collecting, expected, publish, stored, until
+from tests.support.loaded import METERS, collecting, expected, publish, stored, until
 from tests.support.mqttload import Load
 
 

@@ -26,7 +26,7 @@ from core.db.connection import connect
 from core.errors import BadInput, Unavailable
 from tests.support import mqttload
 from tests.support.broker import Broker
-from tests.support.collecting import COMMUNITY, METERS, collecting, expected, publish, stored, until
+from tests.support.loaded import COMMUNITY, METERS, collecting, expected, publish, stored, until
 from tests.support.mqttload import Load
 
 ROOT = Path(__file__).parents[2]
