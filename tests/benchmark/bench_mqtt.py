@@ -1,9 +1,9 @@
 """How fast MQTT messages get from the broker into PostgreSQL, each acknowledged after its commit, and how soon.
 
 A broker, a database, a collector and a publisher, each a process of its own on this machine, with the safety of real
-use: the database forces every commit to the disk, the broker keeps its queues as the deployed one does. Half as much
-again is offered as is claimed; what the collector does not take at once waits in the broker. A rate is that from the
-first publish to the last commit, draining included.
+use: the database forces every commit to the disk, the broker keeps its queues as the deployed one does. The publisher
+is as fast as the collector, some seconds ahead: a broker that writes its queue whole must not be measured with a long
+one. A rate is that from the first publish to the last commit.
 
     python -m tests.benchmark.bench_mqtt --seconds 120
 """
@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,16 +30,17 @@ from core.db.connection import Connection, connect
 from core.db.migrate import migrate
 from core.db.server import embedded
 from tests.support.broker import Broker
-from tests.support.mqttload import START, Load, time_text
+from tests.support.mqttload import START, Load
 
 ROOT = Path(__file__).parents[2]
 METERS = 50
-MESSAGES_OFFERED = 9000  # [1/s]
-ARRAYS_OFFERED = 1500  # [1/s]
+MESSAGES, ARRAYS = 6000, 1200  # [1/s] what a load is sized for; it takes as long as it takes
+AHEAD_SECONDS = 2.0  # [s] of messages that the publisher may be ahead
 EACH = 50  # readings in an array
 LATENCY_RATE = 1000  # [1/s]
 PROBE_EVERY = METERS  # so that all probes are of one meter, whose newest reading says which have arrived
-POLL_SECONDS = 0.002
+POLL_SECONDS = 0.002  # what a latency is measured to
+LOOK_SECONDS = 0.02  # how often progress is looked at
 DRAIN_SECONDS = 600
 SERVICE = "import sys; from collector.service import run; run(*sys.argv[1:])"
 BROKER = """
@@ -94,16 +95,22 @@ class Bench:
         return self.broker.log.read_text(encoding="utf-8").count(" as wijkenergie-")
 
     @contextmanager
-    def publishing(self, load: Load, probe: int = 0) -> Iterator[list[dict[str, float]]]:
+    def publishing(
+        self, load: Load, *, probe: int = 0, ahead: int | None = None
+    ) -> Iterator[tuple[subprocess.Popen[str], list[dict[str, float]]]]:
         """Publish in a process of its own; at the end what it said is in the list."""
         command = [sys.executable, "-m", "tests.support.mqttload", self.broker.host, str(self.broker.port)]
         command += [f"--messages={load.messages}", f"--meters={load.meters}", f"--each={load.each}"]
-        command += [f"--rate={load.rate}", f"--probe={probe}"]
+        command += [f"--probe={probe}"]
+        command += [] if load.rate is None else [f"--rate={load.rate}"]
+        command += [] if ahead is None else [f"--ahead={ahead}"]
         said: list[dict[str, float]] = []
         with tempfile.TemporaryFile("w+") as out:  # a file: a full pipe would hold the publisher up
-            process = subprocess.Popen(command, stdout=out, text=True, cwd=ROOT)
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, text=True, cwd=ROOT)
             try:
-                yield said
+                yield process, said
+                with suppress(BrokenPipeError):
+                    process.stdin.close()  # type: ignore[union-attr]  # a pipe
                 if process.wait() != 0:
                     raise SystemExit("the publisher failed")
             finally:
@@ -111,6 +118,11 @@ class Bench:
                 process.wait()
             out.seek(0)
             said += [json.loads(line) for line in out]
+
+    def newest(self, meter: int) -> int:
+        """Return the newest stored second of a meter, counted as `time_text` does; -1 if there is none."""
+        newest = self.value("SELECT max(time) FROM reading WHERE (community, meter) = ('bench', %s)", f"m-{meter:02d}")
+        return -1 if newest is None else int((newest - START).total_seconds())
 
     def value(self, query: str, *parameters: object) -> Any:
         """Return the one value a query gives."""
@@ -136,20 +148,31 @@ class Outcome:
     cost: float  # [us] processor time of the collector for one message
 
 
-def measure(bench: Bench, load: Load) -> Outcome:
-    """Publish, wait until the last message is stored, and count."""
-    last = load.messages - 1
-    newest = time_text(last // load.meters * load.each + load.each - 1)
+def sized(messages: float, each: int) -> Load:
+    """Return a load of about so many messages: the same number for every meter."""
+    return Load(int(messages / METERS) * METERS, METERS, each)
+
+
+def tell(feeder: subprocess.Popen[str], messages: int) -> None:
+    """Tell the publisher how many messages are stored."""
+    with suppress(BrokenPipeError):  # it has ended meanwhile
+        print(messages, file=feeder.stdin, flush=True)
+
+
+def measure(bench: Bench, load: Load, ahead: int) -> Outcome:
+    """Publish, never too far ahead, wait until the last message is stored, and count."""
+    steps = load.messages // load.meters
+    reached = told = 0
     with bench.collector() as process:
         before, _ = used(process)
-        with bench.publishing(load) as said:
-            pass
-        deadline = time.monotonic() + DRAIN_SECONDS
-        query = "SELECT 1 FROM reading WHERE (community, meter, time) = (%s, %s, %s)"
-        while bench.value(query, load.community, load.topic(last).rpartition("/")[2], newest) is None:
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.02)
+        with bench.publishing(load, ahead=ahead) as (feeder, said):
+            deadline = time.monotonic() + DRAIN_SECONDS
+            while reached < steps and time.monotonic() < deadline:
+                time.sleep(LOOK_SECONDS)
+                reached = (bench.newest(load.meters - 1) + 1) // load.each
+                if reached > told:
+                    told = reached
+                    tell(feeder, reached * load.meters)
         ended = time.monotonic()
         time.sleep(1)
         spent, memory = used(process)
@@ -170,13 +193,12 @@ def latencies(bench: Bench, seconds: float) -> list[float]:
     """Return how long after its publish each probed message was visible to a query [s], sorted."""
     load = Load(int(seconds * LATENCY_RATE), METERS, rate=LATENCY_RATE)
     visible: dict[int, float] = {}
-    with bench.collector(), bench.publishing(load, PROBE_EVERY) as said:
+    with bench.collector(), bench.publishing(load, probe=PROBE_EVERY) as (_, said):
         next_step, steps = 0, load.messages // METERS
         deadline = time.monotonic() + seconds + DRAIN_SECONDS
         while next_step < steps and time.monotonic() < deadline:
-            newest = bench.value("SELECT max(time) FROM reading WHERE (community, meter) = ('bench', 'm-00')")
+            reached = bench.newest(0)
             now = time.monotonic()
-            reached = -1 if newest is None else int((newest - START).total_seconds())
             for step in range(next_step, reached + 1):
                 visible[step] = now
             next_step = max(next_step, reached + 1)
@@ -188,9 +210,7 @@ def latencies(bench: Bench, seconds: float) -> list[float]:
 def main() -> None:
     """Measure on a fresh server and a fresh broker."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long each load is published [s]")
-    parser.add_argument("--rate", type=float, default=MESSAGES_OFFERED, help="messages offered [1/s]")
-    parser.add_argument("--array-rate", type=float, default=ARRAYS_OFFERED, help="arrays offered [1/s]")
+    parser.add_argument("--seconds", type=float, default=20.0, help="what each load is sized for [s]")
     chosen = parser.parse_args()
     seconds: float = chosen.seconds
     with tempfile.TemporaryDirectory() as name:
@@ -203,10 +223,10 @@ def main() -> None:
                 migrate(server.url)
                 config.apply(connection, parse(COMMUNITY), START, "benchmark")
                 bench = Bench(broker, server.url, connection)
-                single = measure(bench, Load(int(seconds * chosen.rate), METERS, rate=chosen.rate))
+                single = measure(bench, sized(seconds * MESSAGES, 1), int(AHEAD_SECONDS * MESSAGES))
                 print(f"mqtt_messages {single.rate:.0f} msg/s")
                 print(f"mqtt_message_cost {single.cost:.1f} us", flush=True)
-                arrays = measure(bench, Load(int(seconds * chosen.array_rate), METERS, EACH, chosen.array_rate))
+                arrays = measure(bench, sized(seconds * ARRAYS, EACH), int(AHEAD_SECONDS * ARRAYS))
                 print(f"mqtt_array_readings {arrays.rate * EACH:.0f} readings/s", flush=True)
                 found = latencies(bench, seconds)
                 print(f"mqtt_latency_median {1000 * found[len(found) // 2]:.0f} ms")

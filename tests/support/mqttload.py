@@ -13,6 +13,7 @@ import json
 import select
 import socket
 import struct
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -102,8 +103,39 @@ def _chunks(load: Load) -> Iterator[tuple[int, bytes]]:
         yield last - first, b"".join(load.packet(index) for index in range(first, last))
 
 
-def publish(load: Load, host: str, port: int, probe: int = 0) -> dict[str, float]:
+class Progress:
+    """How far a reader of our messages is, as it says on standard input: one number of messages a line.
+
+    Parameters
+    ----------
+    ahead
+        How far the publisher may be ahead of it [messages].
+    """
+
+    def __init__(self, ahead: int) -> None:
+        self._ahead = ahead
+        self._reached = 0
+
+    def wait(self, sent: int) -> None:
+        """Return when ``sent`` messages are not too many."""
+        while sent > self._reached + self._ahead:
+            line = sys.stdin.readline()
+            if not line:
+                raise EOFError("nobody says any more how far the reader is")
+            self._reached = int(line)
+
+
+def publish(load: Load, host: str, port: int, probe: int = 0, progress: Progress | None = None) -> dict[str, float]:
     """Publish everything and wait for the broker's last acknowledgement.
+
+    Parameters
+    ----------
+    load, host, port
+        What, and where to.
+    probe
+        Say when every so many messages were sent; 0 for never.
+    progress
+        Of a reader not to get too far ahead of; None to follow nobody.
 
     Returns
     -------
@@ -117,6 +149,8 @@ def publish(load: Load, host: str, port: int, probe: int = 0) -> dict[str, float
         for count, chunk in _chunks(load):
             if load.rate:
                 time.sleep(max(0.0, begun + sent / load.rate - time.monotonic()))
+            if progress is not None:
+                progress.wait(sent)
             at = time.monotonic()
             line.sendall(chunk)
             for index in range(sent, sent + count):
@@ -158,9 +192,11 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=Load.window)
     parser.add_argument("--community", default=Load.community)
     parser.add_argument("--probe", type=int, default=0, metavar="N", help="say when every N-th message was sent")
+    parser.add_argument("--ahead", type=int, metavar="N", help="of what standard input says has been read")
     chosen = parser.parse_args()
     load = Load(chosen.messages, chosen.meters, chosen.each, chosen.rate, chosen.window, chosen.community)
-    print(json.dumps(publish(load, chosen.host, chosen.port, chosen.probe)))
+    progress = None if chosen.ahead is None else Progress(chosen.ahead)
+    print(json.dumps(publish(load, chosen.host, chosen.port, chosen.probe, progress)))
 
 
 if __name__ == "__main__":
