@@ -187,7 +187,7 @@ def fetch(profile: Profile, link: str, clock: Callable[[], datetime]) -> Raw:
     if not isinstance(place, MqttLink):
         return asyncio.run(_poll(profile, place, clock))
     topic = place.topic(profile.messages.topic if profile.messages else "")
-    broker = Broker.parse(load_settings().mqtt_url.get_secret_value())
+    broker = Broker.of(load_settings())
     with _listening(broker, topic) as messages:
         try:
             received = messages.get(timeout=_PATIENCE_SECONDS)

@@ -197,8 +197,9 @@ def native_delivery(meter: str, message: Message, meters: Mapping[str, Meter], n
         except ValueError as error:
             reason = str(error)
         else:
-            wrong = [fault for fault in (time_fault(reading.time, now) for reading in readings) if fault]
-            reason = wrong[0] if wrong else None
+            latest = now + AHEAD
+            wrong = next((one.time for one in readings if not _EARLIEST <= one.time <= latest), None)
+            reason = None if wrong is None else time_fault(wrong, now)
     if reason is None:
         return Delivery(now, message.topic, readings)
     metrics.REFUSALS.labels("unreadable").inc()

@@ -1,65 +1,59 @@
-"""Which messages may be acknowledged now: in the order they came, and only on the connection they came on.
+"""Which messages may be acknowledged now, and whether there is room for more.
 
-An MQTT client must acknowledge in order of arrival, and an acknowledgement prepared before a reconnect must be thrown
-away: the broker sends the message again, maybe under another id. Pure; the caller holds a lock.
+An MQTT client must acknowledge in order of arrival, and only on the connection a message came on: after a reconnect the
+broker sends again what was not acknowledged, maybe under another id. What came on an earlier connection and is not yet
+settled still fills memory, so it counts for the bound although nothing will be acknowledged for it. Pure; the caller
+holds a lock.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
-
-
-class Token(NamedTuple):
-    """Names one received message: the connection it came on and its place there."""
-
-    generation: int
-    place: int
-
-
-class Ack(NamedTuple):
-    """An acknowledgement to send now."""
-
-    message_id: int
-    qos: int
 
 
 class Pending:
-    """Messages received and not yet acknowledged, oldest first."""
+    """Messages in hand, oldest first.
 
-    def __init__(self) -> None:
-        self._generation = 0
-        self._first = 0
-        self._waiting: deque[Ack] = deque()
-        self._settled: set[int] = set()
+    Parameters
+    ----------
+    window
+        How many may be in hand, over all connections.
+    """
+
+    def __init__(self, window: int) -> None:
+        self._window = window
+        self._next = 0
+        self._open: set[int] = set()  # places of all messages that are not settled, of any connection
+        self._waiting: deque[tuple[int, int]] = deque()  # place and id of this connection's, in order
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._open)
 
-    def received(self, message_id: int, qos: int) -> Token:
-        """Note a message; returns the token to settle it with."""
-        token = Token(self._generation, self._first + len(self._waiting))
-        self._waiting.append(Ack(message_id, qos))
-        return token
+    @property
+    def full(self) -> bool:
+        """Whether another message is one too many."""
+        return len(self._open) >= self._window
 
-    def settled(self, token: Token) -> list[Ack]:
-        """Note that a message is safe; returns what may be acknowledged now, in order.
+    def received(self, message_id: int) -> int:
+        """Note a message; returns its place, to settle it with. One with id 0 (QoS 0) is never acknowledged."""
+        place = self._next
+        self._next += 1
+        self._open.add(place)
+        if message_id:
+            self._waiting.append((place, message_id))
+        return place
 
-        A token of an earlier connection, or one settled before, changes nothing.
-        """
-        if token.generation != self._generation or token.place < self._first:
-            return []
-        self._settled.add(token.place)
+    def settled(self, place: int) -> None:
+        """Note that a message is safe. Saying so twice changes nothing."""
+        self._open.discard(place)
+
+    def due(self) -> list[int]:
+        """Return the ids to acknowledge now, in order, each once."""
         ready = []
-        while self._first in self._settled:
-            self._settled.remove(self._first)
-            ready.append(self._waiting.popleft())
-            self._first += 1
+        while self._waiting and self._waiting[0][0] not in self._open:
+            ready.append(self._waiting.popleft()[1])
         return ready
 
     def disconnected(self) -> None:
-        """Forget everything: the broker will send again what was not acknowledged."""
-        self._generation += 1
-        self._first = 0
+        """Acknowledge nothing of this connection any more: the broker will send it again."""
         self._waiting.clear()
-        self._settled.clear()

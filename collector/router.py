@@ -31,6 +31,9 @@ class Router:
         self._slug = community.community
         self._meters = {meter.id: meter for meter in community.meters}
         self._native = native
+        self._status = status_topic(self._slug)
+        topics = {native_topic(self._slug, meter): meter for meter in self._meters} if native else {}
+        self._meter_topics = {topic: meter for topic, meter in topics.items() if topic != self._status}
         self._by_topic: defaultdict[str, list[Intake]] = defaultdict(list)
         for intake in intakes:
             link = parse_link(intake.device.link)
@@ -53,11 +56,14 @@ class Router:
 
     def route(self, message: Message, now: datetime) -> Delivery:
         """Return what a message brings; empty for our own status."""
+        meter = self._meter_topics.get(message.topic)
+        if meter is not None and message.topic not in self._by_topic:
+            return native_delivery(meter, message, self._meters, now)  # nearly all, where much is said
         found = [intake.from_message(message, now) for intake in self._by_topic.get(message.topic, ())]
         meter = native_meter(message.topic, self._slug)
         if self._native and meter is not None:
             found.append(native_delivery(meter, message, self._meters, now))
-        if not found and message.topic != status_topic(self._slug):
+        if not found and message.topic != self._status:
             letter = DeadLetter(message.topic, message.payload, "no device of the community has this topic")
             return Delivery(now, message.topic, dead_letters=(letter,))
         return Delivery(

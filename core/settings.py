@@ -27,6 +27,9 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = None
     mqtt_url: SecretStr = SecretStr("mqtt://127.0.0.1:1883")
+    mqtt_ca: Path | None = None
+    mqtt_cert: Path | None = None
+    mqtt_key: Path | None = None
     community: Path | None = None
     base_url: str = "http://127.0.0.1:8000"
     secret_key: SecretStr | None = None

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from core.errors import BadInput
@@ -27,6 +28,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - the one place that asks the clock
 
 
+@lru_cache(maxsize=4096)  # meters that speak at the same second name it in the same words
 def parse_time(text: str) -> datetime:
     """Read an RFC 3339 time with a zone.
 

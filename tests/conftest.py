@@ -6,6 +6,7 @@
 `database_url`         a fresh, migrated database for this test alone
 `empty_database_url`   a fresh database with nothing in it
 `broker`               a mosquitto with ``url``, ``host``, ``port``, ``stop()``, ``kill()``, ``start()``
+`quick_broker`         the same, in memory only
 `shared_data`          the folder of real measurements beside the checkout; skips where it is absent
 =====================  ===========================================================================================
 
@@ -73,11 +74,20 @@ def empty_database_url(server_url: str) -> Iterator[str]:
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
     """Start a broker that lets everybody in and forgets nothing."""
+    yield from _running(tmp_path / "mosquitto", None)
+
+
+@pytest.fixture
+def quick_broker(tmp_path: Path) -> Iterator[Broker]:
+    """Start one that does not write every change to the disk, and so has soon read what it was told."""
+    yield from _running(tmp_path / "quick", "allow_anonymous true\nmax_queued_messages 100000\n")
+
+
+def _running(folder: Path, config: str | None) -> Iterator[Broker]:
     if find_mosquitto() is None:
         pytest.skip("mosquitto is not installed (apt-get install mosquitto)")
-    folder = tmp_path / "mosquitto"
     folder.mkdir()
-    server = Broker(folder)
+    server = Broker(folder, config)
     server.start()
     try:
         yield server

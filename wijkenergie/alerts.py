@@ -15,13 +15,12 @@ _PATIENCE_SECONDS: Final = 5.0
 _log = structlog.get_logger()
 
 
-def publisher(url: str) -> Callable[[str, str], None]:
+def publisher(broker: Broker) -> Callable[[str, str], None]:
     """Return a function that publishes a text to a topic.
 
     An alert is a copy of a task or message that the database holds, so a broker that is away costs nothing but this
     copy; it is logged and not repeated.
     """
-    broker = Broker.parse(url)
 
     def publish(topic: str, text: str) -> None:
         client = broker.client(f"wijkenergie-alert-{uuid.uuid4().hex[:12]}", MQTTProtocolVersion.MQTTv311)

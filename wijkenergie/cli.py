@@ -188,18 +188,38 @@ def restore(folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder
 
 
 @app.command()
-def collect() -> None:
+def collect(
+    *,
+    share: Annotated[
+        str | None, typer.Option("--share", metavar="NAME", help="share the messages with other collectors, as NAME")
+    ] = None,
+    polls: Annotated[
+        bool, typer.Option("--polls", help="with --share: also poll the devices; for one of the members")
+    ] = False,
+    leave: Annotated[
+        bool, typer.Option("--leave", help="store what the broker keeps for this collector, and end that for good")
+    ] = False,
+) -> None:
     """Read the devices (runs until stopped)."""
     from collector import service  # noqa: PLC0415 - keeps other commands quick
+    from collector.sources.broker import Broker  # noqa: PLC0415 - see above
 
     settings = load_settings()
+    if polls and share is None:
+        raise BadInput("--polls goes with --share; a collector that is alone polls anyhow.")
+    member = None if share is None else service.Share(share, polls=polls)
     configure_log(settings.log)
     data_dir = absolute(settings.data_dir)
     with database(settings) as url:
         slug = _collected(url, settings, service.spools(data_dir))
+        if leave:
+            service.leave(url, Broker.of(settings), slug, member, data_dir)
+            print("The broker keeps nothing for this collector any more.")
+            return
         # On one machine `serve` has the default port, so the collector takes the next.
         listen = settings.metrics_listen if "metrics_listen" in settings.model_fields_set else "127.0.0.1:9465"
-        service.run(url, settings.mqtt_url.get_secret_value(), slug, listen, data_dir, settings.spool_mb * 1_000_000)
+        spool_bytes = settings.spool_mb * 1_000_000
+        service.run(url, Broker.of(settings), slug, listen, data_dir, spool_bytes, share=member)
 
 
 @app.command()
@@ -220,7 +240,8 @@ def work(
     *, any_hour: Annotated[bool, typer.Option("--any-hour", help="send messages at night too (for trying out)")] = False
 ) -> None:
     """Settle, forecast, alert and send messages (runs until stopped)."""
-    from settlement import jobs  # noqa: PLC0415 - keeps other commands quick
+    from collector.sources.broker import Broker  # noqa: PLC0415 - keeps other commands quick
+    from settlement import jobs  # noqa: PLC0415 - see above
     from wijkenergie.alerts import publisher  # noqa: PLC0415 - see above
 
     settings = load_settings()
@@ -228,7 +249,7 @@ def work(
     with session(settings) as connection:
         slug = slug_of(connection, settings)
     with database(settings) as url:
-        publish = publisher(settings.mqtt_url.get_secret_value())
+        publish = publisher(Broker.of(settings))
         jobs.run_worker(url, settings, slug, publish=publish, quiet_hours=not any_hour)
 
 

@@ -6,11 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Cursor
 
 from core.db.connection import Connection
+
+# Staged in a table of the session that empties itself at the end of a transaction, so that a batch costs no catalogue
+# writes; emptied here too, for two batches in one transaction.
+_STAGE: Final = (
+    "CREATE TEMP TABLE IF NOT EXISTS incoming (meter text, time timestamptz, value numeric) ON COMMIT DELETE ROWS;"
+    " DELETE FROM incoming"
+)
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,7 @@ class Inserted:
 def insert_readings(
     connection: Connection,
     community: str,
-    rows: Iterable[tuple[str, datetime | str, Decimal | str]],
+    rows: Iterable[tuple[str, datetime, Decimal]],
     source: str,
     batch: int | None = None,
 ) -> Inserted:
@@ -38,7 +45,7 @@ def insert_readings(
     community
         Leads every key.
     rows
-        Meter, time (aware, or RFC 3339 text), value in the meter's own unit.
+        Meter, time (aware), value in the meter's own unit.
     source
         Where they came from, kept with conflicts.
     batch
@@ -51,11 +58,12 @@ def insert_readings(
         stays and the other is kept in ``reading_conflict``.
     """
     with connection.transaction(), connection.cursor() as cursor:
-        _clear_incoming(cursor)
-        with cursor.copy("COPY incoming (meter, time, value) FROM STDIN") as copy:
+        cursor.execute(_STAGE)
+        with cursor.copy("COPY incoming (meter, time, value) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(("text", "timestamptz", "numeric"))
             for row in rows:
                 copy.write_row(row)
-        return _take_over(connection, community, source, batch)
+        return _take_over(cursor, cursor.rowcount, community, source, batch)
 
 
 def insert_copy_lines(
@@ -63,40 +71,29 @@ def insert_copy_lines(
 ) -> Inserted:
     """Insert readings given as blocks of COPY text lines (``meter<TAB>time<TAB>value``); else as `insert_readings`."""
     with connection.transaction(), connection.cursor() as cursor:
-        _clear_incoming(cursor)
+        cursor.execute(_STAGE)
         with cursor.copy("COPY incoming (meter, time, value) FROM STDIN") as copy:
             for block in blocks:
                 copy.write(block)
-        return _take_over(connection, community, source, batch)
+        return _take_over(cursor, cursor.rowcount, community, source, batch)
 
 
-def _clear_incoming(cursor: Cursor[Any]) -> None:
-    # Staged per session, so that a batch costs no catalogue writes; emptied here, for two batches in one transaction.
-    cursor.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS incoming (meter text, time timestamptz, value numeric) ON COMMIT DELETE ROWS"
-    )
-    cursor.execute("TRUNCATE incoming")
-
-
-def _take_over(connection: Connection, community: str, source: str, batch: int | None) -> Inserted:
-    with connection.cursor() as cursor:
-        total = cursor.execute("SELECT count(*) FROM incoming").fetchone()
-        new = cursor.execute(
-            "INSERT INTO reading (community, meter, time, value, batch)"
-            " SELECT %s, meter, time, value, %s FROM incoming ON CONFLICT DO NOTHING",
-            (community, batch),
-        ).rowcount
-        seen = total[0] if total else 0
-        if new == seen:
-            return Inserted(new, 0, 0)
-        conflicting = cursor.execute(
-            "INSERT INTO reading_conflict (community, meter, time, value, source)"
-            " SELECT r.community, r.meter, r.time, i.value, %s"
-            " FROM incoming i JOIN reading r ON (r.community, r.meter, r.time) = (%s, i.meter, i.time)"
-            " WHERE r.value <> i.value ON CONFLICT DO NOTHING",
-            (source, community),
-        ).rowcount
-        return Inserted(new, seen - new - conflicting, conflicting)
+def _take_over(cursor: Cursor[Any], staged: int, community: str, source: str, batch: int | None) -> Inserted:
+    new = cursor.execute(
+        "INSERT INTO reading (community, meter, time, value, batch)"
+        " SELECT %s, meter, time, value, %s FROM incoming ON CONFLICT DO NOTHING",
+        (community, batch),
+    ).rowcount
+    if new == staged:
+        return Inserted(new, 0, 0)
+    conflicting = cursor.execute(
+        "INSERT INTO reading_conflict (community, meter, time, value, source)"
+        " SELECT r.community, r.meter, r.time, i.value, %s"
+        " FROM incoming i JOIN reading r ON (r.community, r.meter, r.time) = (%s, i.meter, i.time)"
+        " WHERE r.value <> i.value ON CONFLICT DO NOTHING",
+        (source, community),
+    ).rowcount
+    return Inserted(new, staged - new - conflicting, conflicting)
 
 
 class Grown(NamedTuple):

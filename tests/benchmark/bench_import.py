@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 from core.db.connection import connect
@@ -22,17 +23,17 @@ BATCH_DAYS = 5
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def batches() -> Iterator[list[tuple[str, datetime, str]]]:
+def batches() -> Iterator[list[tuple[str, datetime, Decimal]]]:
     """Sixty days of thirty meters, every quarter-hour, five days at a time."""
     for first in range(0, DAYS, BATCH_DAYS):
         yield [
-            (f"meter-{meter:02d}", START + timedelta(minutes=15 * step), f"{step * 0.25:.3f}")
+            (f"meter-{meter:02d}", START + timedelta(minutes=15 * step), Decimal(step) / 4)
             for meter in range(METERS)
             for step in range(96 * first, 96 * (first + BATCH_DAYS))
         ]
 
 
-def seconds_to_insert(url: str, prepared: list[list[tuple[str, datetime, str]]], *, new: bool) -> float:
+def seconds_to_insert(url: str, prepared: list[list[tuple[str, datetime, Decimal]]], *, new: bool) -> float:
     """Insert all batches, one transaction each, and check that they were what they should be."""
     begun = time.perf_counter()
     with connect(url) as connection:

@@ -24,6 +24,7 @@ import paho.mqtt.client as paho
 import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
 
+from collector.service import spools
 from core.communityfile import parse
 from core.db import config
 from core.db.connection import connect
@@ -38,8 +39,8 @@ from tests.support.proxy import Proxy
 ROOT = Path(__file__).parents[2]
 SERVICE = (
     "import sys; from pathlib import Path; from collector.service import run;"
-    "database, broker, community, spools, size, metrics = sys.argv[1:];"
-    "run(database, broker, community, Path(spools), int(size), metrics)"
+    "database, broker, community, data, size, metrics = sys.argv[1:];"
+    "run(database, broker, community, metrics, Path(data), int(size))"
 )
 PROBE = "probe"
 """A meter of our own, whose two readings mark the beginning and the end."""
@@ -93,7 +94,7 @@ class Rig:
         self.to_database = Proxy(str(server.socket_dir / ".s.PGSQL.5432"))
         self.to_broker = Proxy((broker.host, broker.port))
         self.metrics_port = free_port()
-        self.spools, self.spool_bytes = folder / "spools", 100_000_000
+        self.data, self.spool_bytes = folder / "data", 100_000_000
         self.collector: subprocess.Popen[bytes] | None = None
         self.restarts = 0
         """How often the collector gave up by itself and was started again, as a service manager does."""
@@ -113,7 +114,7 @@ class Rig:
         broker = f"mqtt://{self.to_broker.host}:{self.to_broker.port}"
         metrics = f"127.0.0.1:{self.metrics_port}"
         with (self.folder / "collector.log").open("ab") as log:
-            arguments = [url, broker, COMMUNITY, str(self.spools), str(self.spool_bytes), metrics]
+            arguments = [url, broker, COMMUNITY, str(self.data), str(self.spool_bytes), metrics]
             command = [sys.executable, "-c", SERVICE, *arguments]
             self.collector = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
@@ -248,7 +249,7 @@ class Rig:
     @property
     def spooled(self) -> list[Path]:
         """Files of readings that wait for the database."""
-        return sorted((self.spools / COMMUNITY).glob("*-*"))
+        return sorted((spools(self.data) / COMMUNITY).glob("*-*"))
 
     @property
     def _probed(self) -> int:

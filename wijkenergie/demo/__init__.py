@@ -86,6 +86,7 @@ def _start(data: Path, port: int, seed: int, url: str, mail: str, children: Proc
     environment = {
         "WIJKENERGIE_DATABASE_URL": url,
         "WIJKENERGIE_MQTT_URL": chosen.url,
+        **dict.fromkeys(("WIJKENERGIE_MQTT_CA", "WIJKENERGIE_MQTT_CERT", "WIJKENERGIE_MQTT_KEY"), ""),
         "WIJKENERGIE_COMMUNITY": str(data / "community.yaml"),
         "WIJKENERGIE_BASE_URL": base_url,
         "WIJKENERGIE_NOTIFY_URLS": mail,
