@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from collector.service import spools
 from core.db.connection import connect
 from tests.crash.account import Row
 from tests.crash.rig import Rig
@@ -55,8 +56,9 @@ def test_a_full_spool_stops_the_acknowledgements_and_loses_nothing(rig: Rig):
 
 
 def test_a_full_disk_under_the_spool_stops_the_acknowledgements_and_loses_nothing(rig: Rig):
-    rig.spools.mkdir()
-    with small_disk(rig.spools, "24k"):
+    folder = spools(rig.data)
+    folder.mkdir(parents=True)
+    with small_disk(folder, "24k"):
         stored_once(rig, fill(rig, "No space left on device"))
         rig.kill_collector()
 
