@@ -27,7 +27,7 @@ _BYTES: Final = {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 4, 6: 6, 7: 8, 8: 0, 9: 1, 10:
 """Length of a data field by its code; 13 states its length itself."""
 _REAL, _VARIABLE_LENGTH = 5, 13
 _BCD: Final = frozenset({9, 10, 11, 12, 14})
-_FILLER, _MAKERS_OWN = 0x2F, 0x0F
+_FILLER, _MAKERS_OWN, _MORE_FOLLOW = 0x2F, 0x0F, 0x1F
 _MOST_EXTENSIONS: Final = 10
 _TEXT_UNIT: Final = 0x7C
 _TABLES: Final = (0xFB, 0xFD)
@@ -125,6 +125,23 @@ def telegram_of(frames: Sequence[bytes]) -> Telegram:
     if any(head["serial_number"] != heads[0]["serial_number"] for head in heads):
         raise NoValue("unreadable", "the telegrams come from different meters")
     return Telegram(heads[0], tuple(records))
+
+
+def more_follow(frame: bytes) -> bool:
+    """Whether the meter has more to say in a further telegram: its last record says so."""
+    try:
+        data = _content(frame)[_DATA_HEAD:]
+        at = 0
+        while at < len(data):
+            if data[at] == _FILLER:
+                at += 1
+            elif data[at] & 0x0F == _MAKERS_OWN:
+                return data[at] == _MORE_FOLLOW
+            else:
+                _, at = _record(data, at)
+    except (IndexError, NoValue):  # cut short or odd; decoding will say so
+        return False
+    return False
 
 
 def _content(frame: bytes) -> bytes:

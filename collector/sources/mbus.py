@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Final
 
 from collector.links import MbusLink, Port, SerialPort
+from collector.mbus import more_follow
 from collector.profile import Profile
 from collector.raw import Raw
 from collector.refusal import NoAnswer
@@ -109,7 +110,7 @@ class MbusLine:
             if frames and telegram.content(frame) == telegram.content(frames[-1]):
                 break  # it does not count requests and would say the same for ever
             frames.append(frame)
-            if not telegram.more_follow(frame):
+            if not more_follow(frame):
                 break
             control ^= telegram.COUNT_BIT
         return tuple(frames)

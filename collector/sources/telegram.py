@@ -1,4 +1,4 @@
-"""M-Bus telegrams on the wire (EN 13757-2): what is sent, what may be believed, and whether more follow.
+"""M-Bus telegrams on the wire (EN 13757-2): what is sent, and what may be believed.
 
 What a telegram means is for the decoder; only so much is looked at here as is needed to get it whole, from the meter
 that was asked.
@@ -28,11 +28,6 @@ _ANSWER_MASK, _ANSWER = 0xCF, 0x08
 _CONTROL, _ADDRESS, _KIND, _HEADER = 4, 5, 6, 7
 _LONG_HEADER: Final = {0x72, 0x76}
 _HEADER_SIZE: Final = 12
-_FIXED_SIZES: Final = (0, 1, 2, 3, 4, 4, 6, 8, 0, 1, 2, 3, 4, 0, 6)
-"""Bytes of a value by the low four bits of its DIF; 13 is of variable length."""
-_VARIABLE, _MANUFACTURER, _MORE, _FILLER = 0x0D, 0x0F, 0x1F, 0x2F
-_EXTENDED: Final = 0x80
-_UNIT_IS_TEXT: Final = 0x7C
 
 
 def short(control: int, address: int) -> bytes:
@@ -91,45 +86,6 @@ def is_from(frame: bytes, address: int | str) -> bool:
 def content(frame: bytes) -> bytes:
     """Return the records of a telegram, without its header, which counts reads."""
     return frame[_HEADER + _HEADER_SIZE : -2] if frame[_KIND] in _LONG_HEADER else frame[_HEADER:-2]
-
-
-def more_follow(frame: bytes) -> bool:
-    """Whether the meter has more to say: its last record says so (DIF 1F)."""
-    if frame[_KIND] not in _LONG_HEADER:
-        return False
-    records = content(frame)
-    at = 0
-    try:
-        while at < len(records):
-            dif = records[at]
-            if dif & 0x0F == _MANUFACTURER and dif != _FILLER:
-                return dif == _MORE
-            at = at + 1 if dif == _FILLER else _behind(records, at)
-    except IndexError:  # cut short or odd; the decoder will say so
-        return False
-    return False
-
-
-def _behind(records: bytes, at: int) -> int:
-    """Return where the next record begins."""
-    size = records[at] & 0x0F
-    at = _behind_extensions(records, at)
-    unit = records[at]
-    if unit & ~_EXTENDED == _UNIT_IS_TEXT:
-        at += 1 + records[at + 1]
-        at = at + 1 if not unit & _EXTENDED else _behind_extensions(records, at + 1)
-    else:
-        at = _behind_extensions(records, at)
-    if size == _VARIABLE:
-        length = records[at]
-        return at + 1 + (length if length < 0xC0 else length & 0x0F)  # noqa: PLR2004 - text up to here, then numbers
-    return at + _FIXED_SIZES[size]
-
-
-def _behind_extensions(records: bytes, at: int) -> int:
-    while records[at] & _EXTENDED:
-        at += 1
-    return at + 1
 
 
 def _identity(mask: str) -> tuple[int, ...]:

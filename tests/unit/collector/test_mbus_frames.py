@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.mbus import more_follow
 from collector.sources import telegram
 from tests.support.fieldbus import mbus_telegram
 
@@ -35,21 +36,21 @@ def records(draw: st.DrawFn) -> bytes:
 @given(st.lists(records(), max_size=8), st.booleans(), st.binary(max_size=5))
 def test_whether_more_follow_is_told_by_the_last_record_alone(found: list[bytes], more: bool, maker: bytes) -> None:
     tail = bytes([0x1F if more else 0x0F]) + maker
-    assert telegram.more_follow(mbus_telegram(5, b"\x2f".join(found) + tail)) is more
+    assert more_follow(mbus_telegram(5, b"\x2f".join(found) + tail)) is more
 
 
 @given(st.lists(records(), max_size=8))
 def test_a_telegram_without_such_a_record_is_the_last(found: list[bytes]) -> None:
-    assert not telegram.more_follow(mbus_telegram(5, b"".join(found)))
+    assert not more_follow(mbus_telegram(5, b"".join(found)))
 
 
 @given(st.binary(max_size=60))
 def test_no_content_makes_it_fail(content: bytes) -> None:
-    assert telegram.more_follow(mbus_telegram(5, content)) in (True, False)
+    assert more_follow(mbus_telegram(5, content)) in (True, False)
 
 
 def test_a_unit_written_out_is_stepped_over() -> None:
-    assert telegram.more_follow(mbus_telegram(5, TEXT_UNIT + b"\x1f"))
+    assert more_follow(mbus_telegram(5, TEXT_UNIT + b"\x1f"))
 
 
 @given(st.binary(max_size=60), st.integers(0, 250), st.integers(0, 99_999_999))
