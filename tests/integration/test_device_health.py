@@ -80,10 +80,10 @@ def test_a_device_nobody_asked_for_long_gets_its_time_anew_and_others_do_not(
 def test_devices_are_introduced_with_the_first_thing_stored_where_that_was_not_possible_before(
     connection: Connection, store: Store
 ) -> None:
-    store.write([Delivery(NOW, "roof", health=(Health("roof", heard=False, error="no answer"),))])
+    store.write([Delivery(NOW, "roof", health=(Health("roof", heard=False, error="no answer"),))], 5)
     rows = {row[0]: row for row in connection.execute(HEALTH).fetchall()}
     assert len(rows) == 5
-    assert rows["roof"][2] == timedelta(minutes=15)
+    assert rows["roof"][2] == timedelta(hours=1)
 
 
 def test_a_wrong_clock_is_noted_until_it_is_right(connection: Connection, community: Community, store: Store) -> None:
@@ -91,7 +91,7 @@ def test_a_wrong_clock_is_noted_until_it_is_right(connection: Connection, commun
 
     def say(said: str, at: int) -> None:
         message = Message("flats/A01/dsmr/json", telegram(said), NOW + at * MINUTE)
-        store.write([intake.from_message(message, NOW + at * MINUTE)])
+        store.write([intake.from_message(message, NOW + at * MINUTE)], 5)
 
     say("2036-01-01T00:00:00Z", 0)
     say("1970-01-01T00:00:07Z", 5)
