@@ -90,7 +90,7 @@ def _length(stand: Stand) -> int:
 def _caught_up(meter: Meter, series: Series, stands: Sequence[Stand], bounds: Sequence[int]) -> Finding | None:
     """Tell of a standstill after which a meter counted at once what it should have counted meanwhile.
 
-    The interval after it must be the largest of the month and hold at least half of what the meter counts in so long
+    The interval after it must be the largest of the month and hold at least a quarter of what the meter counts in so long
     at other times. What always moves must not stand still even a third as long at any other time; what does not (the
     sun at night, heat in summer) not as long, and the interval must be three times as large as any other.
     """
@@ -106,7 +106,7 @@ def _caught_up(meter: Meter, series: Series, stands: Sequence[Stand], bounds: Se
     moving = len(rest) - _length(longest)
     if at_once is None or not moving or at_once <= larger * max(rest):
         return None
-    if 2 * at_once * moving < sum(rest) * _length(longest):
+    if 4 * at_once * moving < sum(rest) * _length(longest):
         return None
     text = (
         f"{named(meter)} stood still for {_length(longest) * step // HOUR} hours and then counted at once what it had"
