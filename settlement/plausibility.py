@@ -90,9 +90,9 @@ def _length(stand: Stand) -> int:
 def _caught_up(meter: Meter, series: Series, stands: Sequence[Stand], bounds: Sequence[int]) -> Finding | None:
     """Tell of a standstill after which a meter counted at once what it should have counted meanwhile.
 
-    The interval after it must be the largest of the month and hold at least a quarter of what the meter counts in so long
-    at other times. What always moves must not stand still even a third as long at any other time; what does not (the
-    sun at night, heat in summer) not as long, and the interval must be three times as large as any other.
+    The interval after it must be the largest of the month and hold at least a quarter of what the meter counts in so
+    long at other times. What always moves must not stand still even a third as long at any other time; what does not
+    (the sun at night, heat in summer) not as long, and the interval must be three times as large as any other.
     """
     if meter.measures not in standstill.RULES or not stands:
         return None
