@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from statistics import median
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from core.community import Community, Measures, Meter
 from core.money import half_up
@@ -112,6 +112,14 @@ class Balance:
     building: Node
     sun: Node
     figures: Figures = field(repr=False)
+
+
+class Row(NamedTuple):
+    """A branch or (``<name>_rest``) a rest, so far down the tree [mWh]."""
+
+    name: str
+    depth: int
+    amount: int | None
 
 
 def kinds(community: Community) -> frozenset[str]:
@@ -228,6 +236,11 @@ def balance(figures: Figures) -> Balance:
     return Balance(Node("building", _sum([one.amount for one in branches]), branches), sun, figures)
 
 
+def rows_of(whole: Balance) -> list[Row]:
+    """Write the trees as rows of a table, each with its rest behind its branches; the sun's is always nothing."""
+    return [row for tree in (*whole.building.children, whole.sun) for row in _rows(tree, 0)]
+
+
 def findings(figures: Figures, fuel: PelletMonth | None) -> list[Finding]:
     """Tell where a month's branches do not fit together.
 
@@ -261,6 +274,14 @@ def document(tree: Node) -> dict[str, Any]:
     if tree.children:
         found |= {"children": [document(child) for child in tree.children], "rest_kwh": _text(tree.rest)}
     return found
+
+
+def _rows(tree: Node, depth: int) -> Iterator[Row]:
+    yield Row(tree.name, depth, tree.amount)
+    for child in tree.children:
+        yield from _rows(child, depth + 1)
+    if tree.children and tree.name != "sun":
+        yield Row(f"{tree.name}_rest", depth + 1, tree.rest)
 
 
 def _electricity(figures: Figures) -> Iterator[Finding]:

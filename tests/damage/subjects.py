@@ -26,10 +26,9 @@ from tests.realyear.source import read
 
 LOOK_AHEAD = timedelta(days=3)
 _LOOK_BACK = {"linear": timedelta(days=3), "shaped": timedelta(days=36)}
-HOMES = (0, 6, 13)
-"""A busy home, one of steady use and one of hardly any."""
-HOME_MONTHS = (Month(2016, 3), Month(2016, 11))
-"""March has a day of 23 hours."""
+MARCH, NOVEMBER = Month(2016, 3), Month(2016, 11)
+HOMES = ((0, MARCH), (6, MARCH), (6, NOVEMBER), (13, NOVEMBER))
+"""A home of little use, one of much and one in between; March has a day of 23 hours."""
 ROOF_MONTH = Month(2016, 9)
 HEAT_MONTH = Month(2019, 1)
 
@@ -70,22 +69,20 @@ def homes(folder: Path) -> Iterator[Subject]:
     """Homes, each with three others as neighbours."""
     source = read(folder / "homes_electricity_2016_hourly_w.csv")
     names = list(source.columns)
-    for month in HOME_MONTHS:
-        for home in HOMES:
-            chosen = [home, *(other for other in (1, 4, 9) if other != home)]
-            ids = {f"el-{number:02d}": names[number] for number in chosen}
-            meters = [
-                {"id": meter, "measures": "electricity", "flat": meter[3:], "unit": "kWh", "every": "1h"}
-                for meter in ids
-            ]
-            tree = _tree("Europe/Brussels", "1h", [meter[3:] for meter in ids], meters, ("50.85", "4.35"))
-            times = [*source.starts, source.starts[-1] + HOUR]
-            registers = {
-                meter: _register(times, [int(watts * 1000) for watts in source.columns[name]])
-                for meter, name in ids.items()
-            }
-            meter = next(iter(ids))
-            yield Subject("homes", f"{meter} {month}", tree, registers, meter, month, HOUR)
+    for home, month in HOMES:
+        chosen = [home, *(other for other in (1, 4, 9) if other != home)]
+        ids = {f"el-{number:02d}": names[number] for number in chosen}
+        meters = [
+            {"id": meter, "measures": "electricity", "flat": meter[3:], "unit": "kWh", "every": "1h"} for meter in ids
+        ]
+        tree = _tree("Europe/Brussels", "1h", [meter[3:] for meter in ids], meters, ("50.85", "4.35"))
+        times = [*source.starts, source.starts[-1] + HOUR]
+        registers = {
+            meter: _register(times, [int(watts * 1000) for watts in source.columns[name]])
+            for meter, name in ids.items()
+        }
+        meter = next(iter(ids))
+        yield Subject("homes", f"{meter} {month}", tree, registers, meter, month, HOUR)
 
 
 def heat_meter(folder: Path) -> Subject:
