@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -61,17 +61,17 @@ class Subject:
 
 
 def subjects(folder: Path) -> list[Subject]:
-    """All of them."""
-    return [*homes(folder), heat_meter(folder), roof(folder)]
+    """Those of the table."""
+    return [*homes(folder, HOMES), heat_meter(folder), roof(folder)]
 
 
-def homes(folder: Path) -> Iterator[Subject]:
-    """Homes, each with three others as neighbours."""
+def homes(folder: Path, chosen: Iterable[tuple[int, Month]]) -> Iterator[Subject]:
+    """Months of homes, by their place in the file, each with three others as neighbours."""
     source = read(folder / "homes_electricity_2016_hourly_w.csv")
     names = list(source.columns)
-    for home, month in HOMES:
-        chosen = [home, *(other for other in (1, 4, 9) if other != home)]
-        ids = {f"el-{number:02d}": names[number] for number in chosen}
+    for home, month in chosen:
+        numbers = [home, *(other for other in (1, 4, 9) if other != home)]
+        ids = {f"el-{number:02d}": names[number] for number in numbers}
         meters = [
             {"id": meter, "measures": "electricity", "flat": meter[3:], "unit": "kWh", "every": "1h"} for meter in ids
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from fractions import Fraction
+from typing import Any
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -80,9 +81,9 @@ def test_what_is_not_known_is_never_zero(drawn: Figures, name: str) -> None:
 def test_a_machine_is_told_every_branch(drawn: Figures) -> None:
     whole = balance(drawn)
 
-    def names(told: dict[str, object]) -> Iterator[object]:
+    def names(told: dict[str, Any]) -> Iterator[str]:
         yield told["name"]
-        for child in told.get("children", ()):  # type: ignore[attr-defined]  # a tree of plain dictionaries
+        for child in told.get("children", ()):
             yield from names(child)
 
     assert [*names(document(whole.building)), *names(document(whole.sun))] == [node.name for node in all_of(whole)]
