@@ -27,13 +27,20 @@ def of_month(connection: Connection, community: Community, statement: dict[str, 
 def answer(connection: Connection, community: Community, statement: dict[str, Any]) -> dict[str, Any]:
     """Tell the balance to a machine; ``complete`` is false where readings are missing, and nothing is judged then."""
     found = of_month(connection, community, statement)
-    before = _losses_before(connection, community, statement["month"])
     return {
         "complete": found.figures.complete,
         "building": balance.document(found.building),
         "sun": balance.document(found.sun),
-        "findings": [{"code": one.code, "text": one.text} for one in balance.unusual_loss(found.figures, before)],
+        "findings": unusual(connection, community, statement["month"], found),
     }
+
+
+def unusual(connection: Connection, community: Community, month: str, found: Balance) -> list[dict[str, Any]]:
+    """Say what stands out against the months before, in the form of a statement's findings."""
+    before = _losses_before(connection, community, month)
+    return [
+        {"code": one.code, "text": one.text, "meter": one.meter} for one in balance.unusual_loss(found.figures, before)
+    ]
 
 
 def _losses_before(connection: Connection, community: Community, month: str) -> list[Fraction]:

@@ -15,7 +15,7 @@ from typing import Final, Literal, NamedTuple
 
 from core.community import Community, Meter
 from core.time import microseconds
-from core.units import to_core
+from core.units import UNITS, to_core
 from settlement.limits import HOUR, carried, usual_per_hour
 from settlement.model import MeterReadings
 
@@ -171,11 +171,23 @@ def thousandfold(before: int, after: int) -> bool:
 
 
 def _plainly_rises(meter: Meter, known: MeterReadings) -> bool:
-    """Whether nothing can be odd: each value at or above the one before, and all that was counted could be at once."""
-    if any(later < earlier for earlier, later in pairwise(known.values)):
-        return False
+    """Whether nothing can be odd: each value is at or above the one before, and by no more than could be counted."""
     most = usual_per_hour(meter)
-    return not known.values or carried(most, to_core(known.values[-1] - known.values[0], meter.unit), 0)
+    # Most steps are far smaller than what may come at once, and need no conversion to be told so.
+    at_once = None if most is None else _in_unit(most // 12, meter)
+    for index, (earlier, later) in enumerate(pairwise(known.values)):
+        if later < earlier:
+            return False
+        if at_once is not None and later - earlier > at_once:
+            time = known.times[index + 1] - known.times[index]
+            if not carried(most, to_core(later - earlier, meter.unit), time):
+                return False
+    return True
+
+
+def _in_unit(amount: int, meter: Meter) -> Decimal:
+    exact = amount / UNITS[meter.unit]
+    return Decimal(exact.numerator) / exact.denominator
 
 
 def _dipped(breaks: list[Break], one: Break) -> None:

@@ -37,6 +37,9 @@ def month_page(
     running = month >= running_month(community, now)
     # What is still to come is missing too, and no remark.
     findings = [one for one in found["findings"] if not (running and one["code"] == "missing-intervals")]
-    whole = rows_of(balance.of_month(connection, community, found))
+    whole = balance.of_month(connection, community, found)
+    findings += balance.unusual(connection, community, month, whole)
     to = reader(request, person, community)
-    return page(to, "month.html", month=found, findings=findings, running=running, owner=community.owner, whole=whole)
+    return page(
+        to, "month.html", month=found, findings=findings, running=running, owner=community.owner, whole=rows_of(whole)
+    )

@@ -53,6 +53,7 @@ FINDINGS: Final = {
     "pellets-estimated": N_("The pellets left are estimated. Please count the stock."),
     "heat-lost-negative": N_("The homes used more heat than the boiler made. One of the heat meters is wrong."),
     "heat-recording-low": N_("Much heat is lost on the way, or meters were not read."),
+    "heat-loss-unusual": N_("More heat is lost on the way than in the months before."),
     "efficiency-implausible": N_("The boiler's numbers cannot be right. Check the counts and the deliveries."),
 }
 """What a remark of the settlement means, in plain words; others are shown as they are."""

@@ -189,6 +189,27 @@ def test_the_balance_of_a_month_adds_up_and_tells_of_no_flat(read_only: tuple[st
     assert whole["balance"]["sun"]["kwh"] == whole["energy"]["solar_kwh"]
 
 
+def test_a_month_that_loses_far_more_heat_than_those_before_says_so(fresh: str) -> None:
+    with connect(fresh) as connection:
+        (april,) = connection.execute("SELECT statement FROM month WHERE month = '2026-04'").fetchone() or ("",)
+        for number in (1, 2, 3):
+            before = json.loads(april) | {"month": f"2026-0{number}"}
+            before["energy"] |= {"heat_produced_kwh": "1000.000000", "heat_lost_kwh": "10.000000"}
+            connection.execute(
+                "INSERT INTO month (community, month, run, status, input_sha256, result_sha256, statement, settled_at)"
+                " VALUES (%s, %s, 1, 'provisional', %s, %s, %s, now())",
+                (house.SLUG, before["month"], "0" * 64, "0" * 64, json.dumps(before)),
+            )
+        energy = json.loads(april)["energy"]
+    lost = Decimal(energy["heat_lost_kwh"]) / Decimal(energy["heat_produced_kwh"])
+    with house.served(fresh) as address, house.client(address, fresh, "corporation") as client:
+        told = client.get("/api/v1/months/2026-04").json()["balance"]["findings"]
+        page = client.get("/months/2026-04").text
+    assert [one["code"] for one in told] == (["heat-loss-unusual"] if lost > Decimal("0.11") else [])
+    assert ("Onderweg gaat meer warmte verloren" in page) == bool(told)
+    assert told
+
+
 def test_documents_come_as_downloads_with_a_name(read_only: tuple[str, str]) -> None:
     address, url = read_only
     with house.client(address, url, "corporation") as client:

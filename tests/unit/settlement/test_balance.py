@@ -217,6 +217,13 @@ def test_an_hour_or_five_without_use_is_no_frozen_meter() -> None:
     assert told(january(el_A=hung(300, 305))) == []
 
 
+def test_a_meter_that_often_stands_still_for_hours_does_not_hang() -> None:
+    def steps(hour: int) -> Decimal:
+        return Decimal(0) if 400 <= hour < 415 else hung(300, 330)(hour)
+
+    assert told(january(el_A=steps)) == []
+
+
 def test_a_meter_that_stands_still_for_days_while_its_neighbours_go_on_is_told() -> None:
     assert ("register-frozen", "el-B") in told(january(el_B=hung(300, 350, catches_up=False)))
     assert told(january(el_B=hung(300, 345, catches_up=False))) == []

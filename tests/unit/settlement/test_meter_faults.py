@@ -204,6 +204,19 @@ def test_a_reset_that_counts_beyond_its_old_value_within_a_day_has_not_strayed()
     assert codes(findings) == {"register-fell"}
 
 
+def test_zero_for_hours_and_then_quite_another_register_has_not_come_back() -> None:
+    """From 102 to 5005 no connection carries in four hours: this is another register, and where it began is cut."""
+    series, findings = hours(steady(h3="0", h4="0", h5="0", h6="5005", h7="5006", h8="5007"))
+    assert kwh(series)[2] is None
+    assert codes(findings) == {"register-fell"}
+
+
+def test_a_spike_of_several_readings_that_comes_back_too_high_has_not_come_back() -> None:
+    series, findings = hours(steady(h3="9000", h4="9001", h5="500", h6="501", h7="502", h8="503"))
+    assert kwh(series)[4:] == [None, 1.0, 1.0, 1.0]
+    assert codes(findings) == {"register-fell"}
+
+
 def test_a_register_restored_from_hours_ago_is_no_spike() -> None:
     """It lost what it counted last, without any jump: nobody can tell, so that interval is missing."""
     values = {hour / 4: str(100 + hour / 4) for hour in range(17)}
