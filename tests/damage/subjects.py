@@ -27,7 +27,7 @@ from tests.realyear.source import read
 LOOK_AHEAD = timedelta(days=3)
 _LOOK_BACK = {"linear": timedelta(days=3), "shaped": timedelta(days=36)}
 MARCH, NOVEMBER = Month(2016, 3), Month(2016, 11)
-HOMES = ((0, MARCH), (6, MARCH), (6, NOVEMBER), (13, NOVEMBER))
+HOMES = ((0, MARCH), (6, NOVEMBER), (13, NOVEMBER))
 """A home of little use, one of much and one in between; March has a day of 23 hours."""
 ROOF_MONTH = Month(2016, 9)
 HEAT_MONTH = Month(2019, 1)

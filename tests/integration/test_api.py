@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from html import unescape
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -159,55 +158,6 @@ def test_the_months_document_is_the_one_that_was_settled_byte_for_byte(read_only
     assert [row["month"] for row in listed] == ["2026-05", "2026-04"]
     entries = json.loads(kept[0])["statements"]
     assert Decimal(listed[1]["total_eur"]) == sum(Decimal(entry["total_eur"]) for entry in entries)
-
-
-def test_the_balance_of_a_month_adds_up_and_tells_of_no_flat(read_only: tuple[str, str]) -> None:
-    address, url = read_only
-    with house.client(address, url, "corporation") as client:
-        whole = client.get("/api/v1/months/2026-04").json()
-        page = client.get("/months/2026-04").text
-    with house.client(address, url, "operator") as client:
-        alone = client.get("/api/v1/months/2026-04/balance")
-    assert alone.json() == whole["balance"]
-    assert "A0" not in alone.text
-    assert "Waar de energie bleef" in page
-
-    def check(node: dict[str, Any]) -> None:
-        children = node.get("children", [])
-        amounts = [node["kwh"], *(child["kwh"] for child in children)]
-        if children and None not in amounts:
-            assert Decimal(node["kwh"]) == sum(map(Decimal, amounts[1:])) + Decimal(node["rest_kwh"])
-        for child in children:
-            check(child)
-
-    check(whole["balance"]["building"])
-    check(whole["balance"]["sun"])
-    fuel, electricity = whole["balance"]["building"]["children"]
-    assert Decimal(fuel["kwh"]) == Decimal(whole["pellets"]["burnt_kg"]) * Decimal("4.8")
-    assert fuel["children"][0]["kwh"] == whole["energy"]["heat_produced_kwh"]
-    assert [child["name"] for child in electricity["children"]] == ["flats", "common", "grid_export"]
-    assert whole["balance"]["sun"]["kwh"] == whole["energy"]["solar_kwh"]
-
-
-def test_a_month_that_loses_far_more_heat_than_those_before_says_so(fresh: str) -> None:
-    with connect(fresh) as connection:
-        (april,) = connection.execute("SELECT statement FROM month WHERE month = '2026-04'").fetchone() or ("",)
-        for number in (1, 2, 3):
-            before = json.loads(april) | {"month": f"2026-0{number}"}
-            before["energy"] |= {"heat_produced_kwh": "1000.000000", "heat_lost_kwh": "10.000000"}
-            connection.execute(
-                "INSERT INTO month (community, month, run, status, input_sha256, result_sha256, statement, settled_at)"
-                " VALUES (%s, %s, 1, 'provisional', %s, %s, %s, now())",
-                (house.SLUG, before["month"], "0" * 64, "0" * 64, json.dumps(before)),
-            )
-        energy = json.loads(april)["energy"]
-    lost = Decimal(energy["heat_lost_kwh"]) / Decimal(energy["heat_produced_kwh"])
-    with house.served(fresh) as address, house.client(address, fresh, "corporation") as client:
-        told = client.get("/api/v1/months/2026-04").json()["balance"]["findings"]
-        page = client.get("/months/2026-04").text
-    assert [one["code"] for one in told] == (["heat-loss-unusual"] if lost > Decimal("0.11") else [])
-    assert ("Onderweg gaat meer warmte verloren" in page) == bool(told)
-    assert told
 
 
 def test_documents_come_as_downloads_with_a_name(read_only: tuple[str, str]) -> None:
