@@ -151,6 +151,7 @@ Anyone = Annotated[Person, Depends(caller)]
 Volunteer = Annotated[Person, Depends(allowed("volunteer"))]
 Corporation = Annotated[Person, Depends(allowed("corporation"))]
 Operator = Annotated[Person, Depends(allowed("operator"))]
+Keeper = Annotated[Person, Depends(allowed("corporation", "operator"))]
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,21 @@ from typing import Any
 from fastapi import Response
 
 from core.community import Community
+from settlement.balance import Balance
 from settlement.documents.csv import statement_csv
 from settlement.documents.pdf import statement_pdf
 
 
-def pdf_answer(month: dict[str, Any], entry: dict[str, Any] | None, community: Community, language: str) -> Response:
-    """Answer with one party's statement as PDF, or with the whole month's when ``entry`` is None."""
+def pdf_answer(
+    month: dict[str, Any],
+    entry: dict[str, Any] | None,
+    community: Community,
+    language: str,
+    whole: Balance | None = None,
+) -> Response:
+    """Answer with one party's statement as PDF, or with the whole month's, and its balance, when ``entry`` is None."""
     name = f"{community.community}-{month['month']}" + (f"-{entry['flat']}" if entry else "")
-    document = statement_pdf(month, entry, language, community.name)
+    document = statement_pdf(month, entry, language, community.name, whole)
     return _download(document, "application/pdf", f"{name}.pdf")
 
 

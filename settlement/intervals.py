@@ -12,6 +12,7 @@ from core.time import from_microseconds, local_day, microseconds, midnight
 from settlement.estimates import LONGEST_LINEAR, LOOK_BACK, Estimator
 from settlement.model import Finding, Readings, Series
 from settlement.readings import Shaper, intervals, register_gaps
+from settlement.registers import may_have_strayed
 from settlement.shape import Shape
 
 
@@ -51,12 +52,20 @@ def of_all(community: Community, known: Readings, bounds: Sequence[int]) -> tupl
 
 
 def spans_needed(community: Community, known: Readings, bounds: Sequence[int]) -> dict[str, Span]:
-    """Tell for each kind of meter with long gaps from where to where its readings are needed to bridge them.
+    """Tell for which kinds of meter readings beyond the usual ones are needed, and from where to where.
 
-    Four weeks before the first gap begins, up to where the last one ends; independent of which other readings are known
+    To bridge long gaps, four weeks before the first one begins up to where the last one ends. To see whether a register
+    strayed over an end of the span, two days around what is odd there. Independent of which other readings are known
     meanwhile, so that a month settled from the database and from its export needs the same.
     """
-    return _spans(community, _long_gaps(community, known, bounds))
+    spans = _spans(community, _long_gaps(community, known, bounds))
+    for meter in _counting(community):
+        readings = known.get(meter.id)
+        reach = may_have_strayed(community, meter, readings, bounds) if readings is not None else None
+        if reach is not None:
+            so_far = spans.get(meter.measures, Span(*reach))
+            spans[meter.measures] = Span(min(so_far.start, reach[0]), max(so_far.end, reach[1]))
+    return spans
 
 
 def _counting(community: Community) -> Iterable[Meter]:

@@ -14,7 +14,7 @@ from core.errors import CheckFailed
 from core.money import half_up
 from core.time import Month, days_between, from_microseconds, rfc3339
 from core.units import decimal_text
-from settlement import heat, intervals, invariants, pellets, plausibility, readings, sun, tariffs
+from settlement import balance, heat, intervals, invariants, pellets, plausibility, readings, sun, tariffs
 from settlement.charges import Charge, Measure, lines
 from settlement.ledger import Ledger, book_month
 from settlement.model import Check, Finding, Line, Readings, Series, Spell
@@ -108,7 +108,9 @@ def settle(community: Community, month: Month, known: Readings) -> Settled:
             f"Month {month} was not settled: '{broken[0].name}' is off by {broken[0].difference}."
             " This is a fault of the program; please report it with the export of this month."
         )
-    findings += plausibility.findings(community, energy.heat_produced, _measured_kwh(energy), fuel)
+    findings += plausibility.of_meters(community, energy.series, energy.sun.bounds)
+    figures = balance.of_month(community, energy.series, energy.sun, fuel)
+    findings += balance.findings(figures, fuel)
     return Settled(
         community, month, stretches, spells, energy, fuel, cost, charged, advances, ledger, checks, tuple(findings)
     )
@@ -163,10 +165,6 @@ def _heat_between(community: Community, known: Readings) -> pellets.HeatBetween:
         return sum(found) if found else None
 
     return between
-
-
-def _measured_kwh(energy: Energy) -> int | None:
-    return None if energy.heat_in_units or not energy.heat_meters else sum(energy.heat.values())
 
 
 def _solar(

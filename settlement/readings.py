@@ -21,7 +21,7 @@ from core.time import Month, microseconds
 from core.units import to_core
 from settlement import edits
 from settlement.model import Finding, MeterReadings, Quality, Series
-from settlement.registers import Break, Point, across_replacements, rising_pieces
+from settlement.registers import RETURNS_WITHIN, Break, Point, across_replacements, rising_pieces
 from settlement.shape import Shape
 
 HOUR = 3_600_000_000
@@ -32,6 +32,8 @@ _BREAKS = {
     "dipped": ("register-dipped", "fell for a moment and came back; the fall is left out"),
     "rolled-over": ("register-rolled-over", "passed its last digit and started again from zero"),
     "spiked": ("register-spiked", "jumped up for one reading and came back; the jump is left out"),
+    "strayed": ("register-strayed", "showed something else for a while and came back; what it showed is left out"),
+    "slipped": ("unit-slipped", "showed another unit for a while and came back; what it showed is left out"),
     "fell": ("register-fell", "counts lower than before: it was reset or replaced without a note"),
 }
 """Code and words of a statement's finding for each kind of break."""
@@ -123,10 +125,19 @@ def _named(meter: Meter) -> str:
 
 
 def _findings(meter: Meter, breaks: Sequence[Break]) -> list[Finding]:
-    return [
-        Finding(_BREAKS[one.kind][0], f"{_named(meter)} {_BREAKS[one.kind][1]}.", meter.id, one.start, one.until)
-        for one in breaks
-    ]
+    """Say what breaks a register had; those of a kind that follow each other within the hour are said once."""
+    runs: list[list[Break]] = []
+    for one in breaks:
+        if runs and runs[-1][-1].kind == one.kind and one.start - runs[-1][-1].until <= RETURNS_WITHIN:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    findings = []
+    for run in runs:
+        code, words = _BREAKS[run[0].kind]
+        often = f" ({len(run)} times)" if len(run) > 1 else ""
+        findings.append(Finding(code, f"{_named(meter)} {words}{often}.", meter.id, run[0].start, run[-1].until))
+    return findings
 
 
 def total_between(community: Community, meter: Meter, known: MeterReadings, start: int, end: int) -> int | None:

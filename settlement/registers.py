@@ -1,22 +1,29 @@
 """A register made continuous, and everything in it that was no steady rise: the one place that tells these apart.
 
 The settlement cuts and mends a register by what is found here; the watch over readings says it to people. Roll-overs
-and declared swaps are continued, dips and spikes taken out, resets cut.
+and declared swaps are continued; dips, spikes and whatever strayed and came back are taken out; resets are cut. Nothing
+is taken out but what the register itself disowns, by going on from where it was before.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from itertools import pairwise
+from typing import Final, Literal, NamedTuple
 
 from core.community import Community, Meter
 from core.time import microseconds
-from core.units import to_core
+from core.units import UNITS, to_core
+from settlement.limits import HOUR, carried, usual_per_hour
 from settlement.model import MeterReadings
 
-RETURNS_WITHIN = 3_600_000_000
+RETURNS_WITHIN: Final = HOUR
 """A register that fell and is back at its old value within this time has dipped, not been reset [microseconds]."""
+STRAYS_FOR: Final = 48 * HOUR
+"""A register that jumped away and back has strayed if it was away for at most so long [microseconds]."""
+_SLIP: Final = 1000
 
 Point = tuple[int, int]
 """Instant [microseconds] and register value [mWh]."""
@@ -26,11 +33,12 @@ class Break(NamedTuple):
     """A place where a register did not just count on.
 
     ``place`` is the index of the reading that showed it; ``start`` and ``until`` are the instants of the last good
-    reading and of the first odd one (the same for a dip and a spike, which are about one reading) [microseconds];
-    ``before`` and ``after`` are the values there, as the register showed them [mWh or millionths].
+    reading and of the first odd one; of a dip, a spike and what strayed or slipped to another unit, those of the first
+    and the last odd one [microseconds]. ``before`` and ``after`` are the last good value and the first odd one (of a
+    spike the odd one and that after it), as the register showed them [mWh or millionths].
     """
 
-    kind: Literal["dipped", "rolled-over", "spiked", "fell"]
+    kind: Literal["dipped", "rolled-over", "spiked", "strayed", "slipped", "fell"]
     place: int
     start: int
     until: int
@@ -70,27 +78,35 @@ def rising_pieces(meter: Meter, points: Sequence[Point]) -> tuple[list[list[Poin
     Parameters
     ----------
     meter
-        Its digits say where it rolls over.
+        Its digits say where it rolls over, its kind what its connection carries.
     points
         Sorted by time, each instant once.
 
     Returns
     -------
     pieces
-        Roll-overs continued, dips and spikes left out, a new piece after every reset.
+        Roll-overs continued; dips, spikes and what strayed left out; a new piece after every reset.
     breaks
         Whatever was not a rise, in the order it was read.
     """
     breaks: list[Break] = []
     pieces: list[list[Point]] = [[]]
-    offset, turn = 0, _turn(meter)
-    for index, (time, raw) in enumerate(points):
+    offset, turn, most = 0, _turn(meter), usual_per_hour(meter)
+    index = -1
+    while (index := index + 1) < len(points):
+        time, raw = points[index]
         piece, value = pieces[-1], raw + offset
         if piece and value < piece[-1][1]:
             before, last = piece[-1][0], piece[-1][1] - offset
             if _returns(points, index, last):
-                breaks.append(Break("dipped", index, time, time, last, raw))
+                _dipped(breaks, Break("dipped", index, time, time, last, raw))
                 continue
+            back = _comes_back(points, index, (before, last), most)
+            if back is not None:
+                breaks.append(Break(_strayed(last, raw), back, time, points[back - 1][0], last, raw))
+                index = back - 1
+                continue
+            good = _went_away(piece, (time, value), most)
             if turn and _rolled(last, raw, turn):
                 offset += turn
                 value += turn
@@ -98,11 +114,119 @@ def rising_pieces(meter: Meter, points: Sequence[Point]) -> tuple[list[list[Poin
             elif len(piece) > 1 and value >= piece[-2][1]:
                 breaks.append(Break("spiked", index, before, before, last, raw))
                 piece.pop()
+            elif good is not None:
+                known, odd = piece[good][1] - offset, piece[good + 1][1] - offset
+                breaks.append(Break(_strayed(known, odd), index, piece[good + 1][0], before, known, odd))
+                del piece[good + 1 :]
             else:
                 breaks.append(Break("fell", index, before, time, last, raw))
                 pieces.append([])
         pieces[-1].append((time, value))
     return pieces, breaks
+
+
+def may_have_strayed(
+    community: Community, meter: Meter, known: MeterReadings, bounds: Sequence[int]
+) -> tuple[int, int] | None:
+    """Tell from where to where readings are needed to see whether a register strayed over an end of a span.
+
+    Parameters
+    ----------
+    community, meter
+        For replacements, digits and what the connection carries.
+    known
+        Its readings in the span and an hour on either side.
+    bounds
+        Of the span [microseconds].
+
+    Returns
+    -------
+    tuple or None
+        From two days before to two days after the falls and jumps near the ends that nothing explains
+        [microseconds]; None where there are none.
+    """
+    if known.kind != "register":
+        return None
+    first = bisect_right(known.times, bounds[0] + STRAYS_FOR)
+    last = max(first, bisect_left(known.times, bounds[-1] - STRAYS_FOR) - 1)
+    odd: list[int] = []
+    for part in (slice(0, first + 1), slice(last, None)):
+        near = MeterReadings("register", known.times[part], known.values[part])
+        if _plainly_rises(meter, near):
+            continue
+        pieces, breaks = rising_pieces(meter, across_replacements(community, meter, near))
+        odd += [instant for one in breaks if one.kind == "fell" for instant in (one.start, one.until)]
+        most = usual_per_hour(meter)
+        for piece in pieces:
+            for start, until in pairwise(piece):
+                if not carried(most, until[1] - start[1], until[0] - start[0]):
+                    odd += [start[0], until[0]]
+    return (min(odd) - STRAYS_FOR, max(odd) + STRAYS_FOR) if odd else None
+
+
+def thousandfold(before: int, after: int) -> bool:
+    """Whether one value is a thousand times the other, to a hundredth; a register may count on meanwhile."""
+    low, high = sorted((before, after))
+    return low > 0 and abs(high - _SLIP * low) * 100 <= high
+
+
+def _plainly_rises(meter: Meter, known: MeterReadings) -> bool:
+    """Whether nothing can be odd: each value is at or above the one before, and by no more than could be counted."""
+    most = usual_per_hour(meter)
+    # Most steps are far smaller than what may come at once, and need no conversion to be told so.
+    at_once = None if most is None else _in_unit(most // 12, meter)
+    for index, (earlier, later) in enumerate(pairwise(known.values)):
+        if later < earlier:
+            return False
+        if at_once is not None and later - earlier > at_once:
+            time = known.times[index + 1] - known.times[index]
+            if not carried(most, to_core(later - earlier, meter.unit), time):
+                return False
+    return True
+
+
+def _in_unit(amount: int, meter: Meter) -> Decimal:
+    exact = amount / UNITS[meter.unit]
+    return Decimal(exact.numerator) / exact.denominator
+
+
+def _dipped(breaks: list[Break], one: Break) -> None:
+    """Note a dip; those that follow each other reading by reading are one."""
+    if breaks and breaks[-1].kind == "dipped" and breaks[-1].place == one.place - 1:
+        joined = breaks.pop()
+        one = joined._replace(place=one.place, until=one.until, after=max(joined.after, one.after))
+    breaks.append(one)
+
+
+def _strayed(before: int, after: int) -> Literal["strayed", "slipped"]:
+    return "slipped" if thousandfold(before, after) else "strayed"
+
+
+def _comes_back(points: Sequence[Point], fallen: int, good: Point, most: int | None) -> int | None:
+    """Find the reading that jumps back to where a register was before it fell, as if it had counted on.
+
+    The jump must be more than the connection carries, and what was counted since the last good reading must not be.
+    """
+    for index in range(fallen + 1, len(points)):
+        time, value = points[index]
+        if time - good[0] > STRAYS_FOR:
+            return None
+        if value >= good[1]:
+            jump = value - points[index - 1][1], time - points[index - 1][0]
+            fits = not carried(most, *jump) and carried(most, value - good[1], time - good[0])
+            return index if fits else None
+    return None
+
+
+def _went_away(piece: Sequence[Point], back: Point, most: int | None) -> int | None:
+    """Find the reading before a jump that a fall undoes, so that the register goes on as if it had counted on."""
+    place = bisect_right(piece, back[1], key=lambda point: point[1]) - 1
+    if place < 0 or place + 1 == len(piece):
+        return None
+    good, odd = piece[place], piece[place + 1]
+    if back[0] - good[0] > STRAYS_FOR or carried(most, odd[1] - good[1], odd[0] - good[0]):
+        return None
+    return place if carried(most, back[1] - good[1], back[0] - good[0]) else None
 
 
 def _turn(meter: Meter) -> int:

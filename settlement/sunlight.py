@@ -30,7 +30,7 @@ def clear_sky(location: Location, bounds: Sequence[int]) -> tuple[int, ...]:
         after Reda and Andreas (NREL SPA); both as pvlib has them.
     """
     import pandas as pd  # noqa: PLC0415 - slow to load, and only a gap in the sun needs it
-    import pvlib  # noqa: PLC0415
+    import pvlib  # noqa: PLC0415 - as above
 
     middles = [(start + end) // 2 for start, end in pairwise(bounds)]
     times = pd.DatetimeIndex([from_microseconds(middle) for middle in middles])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from api import store
+from api import balance, store
 from api.access import Corporation
 from api.context import Database, Now, TheCommunity
 from api.errors import not_found
 from api.pages.render import page, reader
 from api.pages.statements import running_month
 from api.statements import month_statement
+from settlement.balance import rows_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -36,5 +37,9 @@ def month_page(
     running = month >= running_month(community, now)
     # What is still to come is missing too, and no remark.
     findings = [one for one in found["findings"] if not (running and one["code"] == "missing-intervals")]
+    whole = balance.of_month(connection, community, found)
+    findings += balance.unusual(connection, community, month, whole)
     to = reader(request, person, community)
-    return page(to, "month.html", month=found, findings=findings, running=running, owner=community.owner)
+    return page(
+        to, "month.html", month=found, findings=findings, running=running, owner=community.owner, whole=rows_of(whole)
+    )

@@ -43,9 +43,17 @@ FINDINGS: Final = {
     "estimated-intervals": N_("Numbers are partly estimated: %(meters)s."),
     "register-dipped": N_("Fell back for a moment, which does not count: %(meters)s."),
     "register-rolled-over": N_("Started again from zero, as it should: %(meters)s."),
+    "register-strayed": N_("Showed something else for a while, which does not count: %(meters)s."),
+    "register-frozen": N_("Was read but stood still: %(meters)s. Please look at it."),
+    "register-jumped": N_("Counted more than it can: %(meters)s. Was it replaced?"),
+    "heat-without-electricity": N_("Heat was used but no electricity: %(meters)s."),
+    "submeters-above-main": N_("The meters in the building counted more than came in. One of them is wrong."),
+    "electricity-unexplained": N_("No meter saw where a part of the electricity went."),
+    "export-differs": N_("The main meter does not fit the sun that was left over."),
     "pellets-estimated": N_("The pellets left are estimated. Please count the stock."),
     "heat-lost-negative": N_("The homes used more heat than the boiler made. One of the heat meters is wrong."),
     "heat-recording-low": N_("Much heat is lost on the way, or meters were not read."),
+    "heat-loss-unusual": N_("More heat is lost on the way than in the months before."),
     "efficiency-implausible": N_("The boiler's numbers cannot be right. Check the counts and the deliveries."),
 }
 """What a remark of the settlement means, in plain words; others are shown as they are."""
@@ -142,6 +150,10 @@ class Words:
     def line(self, code: str) -> str:
         """Name a statement line as the document does."""
         return self._document.line(code)
+
+    def branch(self, name: str, amount: int | None) -> str:
+        """Name a branch of the building's balance as the document does."""
+        return self._document.branch(name, amount)
 
     def findings(self, found: Sequence[Mapping[str, str | None]]) -> list[str]:
         """Say every kind of remark once, in plain words, with the meters it is about."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from api import store
-from api.access import Corporation
+from api import balance, store
+from api.access import Corporation, Keeper
 from api.context import AtHouse, Database, House, TheCommunity
 from api.documents import csv_answer, pdf_answer
 from api.errors import not_found
@@ -37,11 +37,21 @@ def months(_person: Corporation, house: AtHouse, connection: Database) -> list[d
 
 
 @router.get("/{month}")
-def month_summary(month: str, _person: Corporation, house: AtHouse, connection: Database) -> dict[str, Any]:
+def month_summary(
+    month: str, _person: Corporation, house: AtHouse, community: TheCommunity, connection: Database
+) -> dict[str, Any]:
     """One settled month: the building's balance, the total of every party, checks and findings."""
     settled = _settled(connection, house, month)
     entries = [{name: value for name, value in entry.items() if name != "lines"} for entry in settled["statements"]]
-    return {**settled, "statements": entries}
+    return {**settled, "statements": entries, "balance": balance.answer(connection, community, settled)}
+
+
+@router.get("/{month}/balance")
+def month_balance(
+    month: str, _person: Keeper, house: AtHouse, community: TheCommunity, connection: Database
+) -> dict[str, Any]:
+    """Where the energy of one settled month went: totals of the building, with what nobody can explain."""
+    return balance.answer(connection, community, _settled(connection, house, month))
 
 
 @router.get("/{month}/statement.json", response_class=Response)
@@ -58,7 +68,9 @@ def statement_pdf(
     month: str, person: Corporation, house: AtHouse, community: TheCommunity, connection: Database
 ) -> Response:
     """One settled month as a document."""
-    return pdf_answer(_settled(connection, house, month), None, community, person.language)
+    settled = _settled(connection, house, month)
+    whole = balance.of_month(connection, community, settled)
+    return pdf_answer(settled, None, community, person.language, whole)
 
 
 @router.get("/{month}/statement.csv", response_class=Response)

@@ -6,18 +6,24 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from core.units import decimal_text
+from settlement.balance import Balance, rows_of
 from settlement.documents import paper
 from settlement.documents.paper import Block, Column, Paper
 from settlement.documents.wording import NOTHING, Wording
 
 
-def building_paper(statement: dict[str, Any], words: Wording, community_name: str) -> Paper:
+def building_paper(
+    statement: dict[str, Any], words: Wording, community_name: str, whole: Balance | None = None
+) -> Paper:
     """Write the month of the building.
 
     Parameters
     ----------
     statement
         statement.json of the month.
+    whole
+        Its balance; without it there is no table of where the energy went.
     """
     month = words.month(statement["month"])
     key = words.say("The sun is divided %(key)s.", key=words.key(statement["sharing_key"]))
@@ -34,6 +40,7 @@ def building_paper(statement: dict[str, Any], words: Wording, community_name: st
             *_parties(statement, words),
             *_books(statement, words),
             *_energy(statement, words),
+            *_balance(whole, words),
             *_pellets(statement, words),
             *_checks(statement, words),
             *_findings(statement, words),
@@ -120,6 +127,22 @@ def _energy(statement: dict[str, Any], words: Wording) -> list[Block]:
     shown = [[name, words.exact(amount, decimals=decimals)] for name, amount in known]
     columns = [Column(words.say("What")), Column(words.say("Energy"), "right")]
     return [paper.heading(words.say("Energy of the building")), paper.table(columns, shown)]
+
+
+def _balance(whole: Balance | None, words: Wording) -> list[Block]:
+    """Say where the energy went; what came by a branch stands further in than the branch."""
+    if whole is None:
+        return []
+    columns = [Column(words.say("What")), Column(words.say("Energy"), "right")]
+    rows = [
+        [
+            "\u2003" * row.depth + words.branch(row.name, row.amount),
+            words.rounded(None if row.amount is None else decimal_text(abs(row.amount))),
+        ]
+        for row in rows_of(whole)
+    ]
+    note = words.say("A dash means that there is no meter, or that it was not read.")
+    return [paper.heading(words.say("Where the energy went")), paper.table(columns, rows), paper.paragraph(note)]
 
 
 def _pellets(statement: dict[str, Any], words: Wording) -> list[Block]:

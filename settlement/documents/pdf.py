@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import typst
 
+from settlement.balance import Balance
 from settlement.documents.building import building_paper
 from settlement.documents.household import household_paper
 from settlement.documents.wording import Wording
@@ -22,7 +23,13 @@ _NEVER: Final = 0
 """Creation time that is handed to the typesetter: the document says of which month it is, not when it was printed."""
 
 
-def statement_pdf(statement: dict[str, Any], entry: dict[str, Any] | None, language: str, community_name: str) -> bytes:
+def statement_pdf(
+    statement: dict[str, Any],
+    entry: dict[str, Any] | None,
+    language: str,
+    community_name: str,
+    whole: Balance | None = None,
+) -> bytes:
     """Typeset a statement.
 
     Parameters
@@ -36,6 +43,8 @@ def statement_pdf(statement: dict[str, Any], entry: dict[str, Any] | None, langu
         One of ``core.words.LANGUAGES``; any other is served in Dutch.
     community_name
         As the community file says it.
+    whole
+        The month's balance, for the document of the whole building.
 
     Returns
     -------
@@ -44,7 +53,7 @@ def statement_pdf(statement: dict[str, Any], entry: dict[str, Any] | None, langu
     """
     words = Wording(language)
     if entry is None:
-        paper = building_paper(statement, words, community_name)
+        paper = building_paper(statement, words, community_name, whole)
     else:
         paper = household_paper(statement, entry, words, community_name)
     inputs = {"paper": json.dumps(asdict(paper), ensure_ascii=False)}

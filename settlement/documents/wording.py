@@ -115,6 +115,27 @@ class Wording:
             "work": self.say("Work for the building"),
         }.get(code, code)
 
+    def branch(self, name: str, amount: int | None) -> str:
+        """Return the name of a branch of the balance; of a rest by which way it goes, so that it needs no minus."""
+        over = amount is not None and amount < 0
+        counted = self.say("Counted too much")
+        return {
+            "fuel": self.say("Heat in the pellets"),
+            "fuel_rest": counted if over else self.say("Lost in the boiler"),
+            "boiler_heat": self.say("Heat from the boiler"),
+            "boiler_heat_rest": counted if over else self.say("Heat lost on the way"),
+            "flats_heat": self.say("Heat measured in the homes"),
+            "electricity": self.say("Electricity from sun and grid"),
+            "electricity_rest": counted if over else self.say("Not explained"),
+            "flats": self.say("Used in the homes"),
+            "common": self.say("Used in the shared areas"),
+            "grid_export": self.say("Sent to the grid"),
+            "sun": self.say("Sun from the roof"),
+            "sun_flats": self.say("Sun used in the homes"),
+            "sun_common": self.say("Sun used in the shared areas"),
+            "surplus": self.say("Sun that was sold"),
+        }.get(name, name)
+
     def unit(self, unit: str) -> str:
         """Return a unit; those of two languages are translated."""
         return {"days": self.say("days"), "units": self.say("units"), "m²·days": self.say("m²·days")}.get(unit, unit)

@@ -15,20 +15,16 @@ from typing import Final, Literal
 
 from core.community import Community, Meter
 from core.units import MILLIONTHS, UNITS, decimal_text, to_core
+from settlement.limits import HOUR, carried, most_per_hour
 from settlement.model import MeterReadings
-from settlement.registers import Break, Point, across_replacements, rising_pieces
-from settlement.watch.limits import most_per_hour
+from settlement.registers import Break, Point, across_replacements, rising_pieces, thousandfold
 
-MINUTE: Final = 60_000_000
-HOUR: Final = 60 * MINUTE
+MINUTE: Final = HOUR // 60
 DAY: Final = 24 * HOUR
 CONTEXT: Final = 2 * DAY
 """What is said of an instant depends on readings no further away than this [microseconds]."""
-_AT_ONCE: Final = 5 * MINUTE
-"""Meters count in steps and clocks jitter: what the connection carries in this time may come at once."""
 _SPAN: Final = 15 * MINUTE
 """A rise is held against what the connection carries over about this long."""
-_SLIP: Final = 1000
 _SLIP_PACE: Final = (300, 3000)
 """A pace has changed by a thousand when it lies between these times the old one: use is never the same twice."""
 _LONG_ENOUGH: Final = 10 * MINUTE
@@ -81,7 +77,7 @@ class _Pace:
 
     def carries(self, rise: int, time: int) -> bool:
         """Whether the connection carries so much in so long [microseconds]."""
-        return self.most is None or (rise - self.step) * HOUR <= self.most * max(time, _AT_ONCE)
+        return carried(self.most, rise - self.step, time)
 
 
 def doubts(community: Community, meter: Meter, known: MeterReadings, swapped: Sequence[int] = ()) -> list[Doubt]:
@@ -115,8 +111,11 @@ def _of_register(community: Community, meter: Meter, known: MeterReadings, swapp
     pieces, breaks = rising_pieces(meter, points)
     pace = _Pace(most_per_hour(meter), _step(meter, known))
     shown = dict(zip(known.times, known.values, strict=True))
-    for one in _dips_joined(breaks):
-        if one.kind != "fell":
+    for one in breaks:
+        if one.kind in ("strayed", "slipped"):
+            code: Code = "unit-slipped" if one.kind == "slipped" else "register-strayed"
+            yield Doubt(code, one.start, one.until, _shown(meter, one.before), _shown(meter, one.after))
+        elif one.kind != "fell":
             yield _explained(meter, points, one)
     steps = sorted([*_falls(breaks), *_jumps(pieces, dict(points), pace)], key=lambda step: step.odd)
     index = 0
@@ -125,7 +124,7 @@ def _of_register(community: Community, meter: Meter, known: MeterReadings, swapp
         following = steps[index + 1] if index + 1 < len(steps) else None
         texts = _shown(meter, step.before, shown.get(step.since)), _shown(meter, step.after, shown.get(step.odd))
         if following is not None and _back(step, following, pace):
-            code: Code = "unit-slipped" if _thousandfold(step.before, step.after) else "register-strayed"
+            code = "unit-slipped" if thousandfold(step.before, step.after) else "register-strayed"
             yield Doubt(code, step.odd, following.since, *texts)
             index += 2
         else:
@@ -142,22 +141,9 @@ def _explained(meter: Meter, points: Sequence[Point], one: Break) -> Doubt:
     elif one.kind == "spiked":
         code = "register-spiked"
         before, after = next(value for time, value in reversed(points) if time < one.start), one.before
-    if one.kind != "rolled-over" and _thousandfold(before, after):
+    if one.kind != "rolled-over" and thousandfold(before, after):
         code = "unit-slipped"
     return Doubt(code, one.start, one.until, _shown(meter, before), _shown(meter, after), explained=True)
-
-
-def _dips_joined(breaks: Sequence[Break]) -> list[Break]:
-    """Make one dip of those that follow each other reading by reading."""
-    joined: list[Break] = []
-    last = -2
-    for one in breaks:
-        if one.kind == "dipped" and joined and joined[-1].kind == "dipped" and one.place == last + 1:
-            joined[-1] = joined[-1]._replace(until=one.until, after=max(joined[-1].after, one.after))
-        else:
-            joined.append(one)
-        last = one.place
-    return joined
 
 
 def _falls(breaks: Sequence[Break]) -> Iterator[_Step]:
@@ -204,18 +190,12 @@ def _back(step: _Step, following: _Step, pace: _Pace) -> bool:
 def _name(step: _Step, pieces: Sequence[Sequence[Point]], pace: _Pace, swapped: Sequence[int]) -> Code:
     if any(abs(instant - step.odd) <= DAY for instant in swapped):
         return "meter-replaced"
-    if _thousandfold(step.before, step.after) or (not step.fell and _a_thousand_times_faster(step, pieces)):
+    if thousandfold(step.before, step.after) or (not step.fell and _a_thousand_times_faster(step, pieces)):
         return "unit-slipped"
     if not step.fell:
         return "register-jumped"
     near_zero = 0 <= step.after <= step.before // 100 if pace.most is None else step.after >= 0
     return "register-reset" if near_zero and pace.carries(step.after, step.until - step.since) else "register-fell"
-
-
-def _thousandfold(before: int, after: int) -> bool:
-    """Whether one value is a thousand times the other, to a hundredth; a register may count on meanwhile."""
-    low, high = sorted((before, after))
-    return low > 0 and abs(high - _SLIP * low) * 100 <= high
 
 
 def _a_thousand_times_faster(step: _Step, pieces: Sequence[Sequence[Point]]) -> bool:
@@ -234,7 +214,7 @@ def _a_thousand_times_faster(step: _Step, pieces: Sequence[Sequence[Point]]) -> 
 
 def _slips_of_level(meter: Meter, known: MeterReadings) -> Iterator[Doubt]:
     values = [to_core(value, meter.unit) for value in known.values]
-    slips = [index for index in range(1, len(values)) if _thousandfold(values[index - 1], values[index])]
+    slips = [index for index in range(1, len(values)) if thousandfold(values[index - 1], values[index])]
     while slips:
         index = slips.pop(0)
         back = bool(slips) and (values[slips[0]] > values[slips[0] - 1]) != (values[index] > values[index - 1])

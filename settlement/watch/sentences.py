@@ -30,7 +30,7 @@ SENTENCES: Final[dict[str, str]] = {
     ),
     "register-strayed": (
         "Meter {subject} said {after} instead of {before} {unit} at {since}, and went on from its old value only after"
-        " {until}. The way there or back is counted as use: look at these hours before the month is settled."
+        " {until}. What it said meanwhile does not count, and the hours in between are estimated."
     ),
     "register-jumped": (
         "Meter {subject} jumped from {before} to {after} {unit} between {since} and {until}, more than its connection"

@@ -92,16 +92,34 @@ def suspects(meters: Collection[Meter], courses: Mapping[str, Course]) -> dict[s
         only its own past can tell. A meter whose companions stand still too is no suspect.
     """
     found: dict[str, Literal["alone", "companions"]] = {}
+    still = {name: course.still for name, course in courses.items()}
     for meter in meters:
-        course = courses.get(meter.id)
-        if course is None or not course.still or meter.measures not in RULES:
-            continue
-        others = _companions(meter, meters, courses)
-        if not others:
-            found[meter.id] = "alone"
-        elif 2 * sum(not other.still for other in others) > len(others):
-            found[meter.id] = "companions"
+        told_by = witnesses(meter, meters, still) if still.get(meter.id) and meter.measures in RULES else None
+        if told_by is not None:
+            found[meter.id] = told_by
     return found
+
+
+def witnesses(
+    meter: Meter, meters: Collection[Meter], still: Mapping[str, bool]
+) -> Literal["alone", "companions"] | None:
+    """Say who can tell whether a meter that stands still should not.
+
+    Parameters
+    ----------
+    still
+        Of the meters that were read meanwhile, whether each stood still.
+
+    Returns
+    -------
+    str or None
+        As of `suspects`; None where half its companions or more stood still too.
+    """
+    kind = RULES[meter.measures].companions
+    others = [still[one.id] for one in meters if one.id != meter.id and one.measures == kind and one.id in still]
+    if not others:
+        return "alone"
+    return "companions" if 2 * others.count(False) > len(others) else None
 
 
 def frozen(told_by: Literal["alone", "companions"], past: Past) -> bool:

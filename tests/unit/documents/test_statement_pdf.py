@@ -8,6 +8,8 @@ from typing import Any
 import pikepdf
 import pytest
 
+from settlement.balance import Figures
+from settlement.balance import balance as balance_of
 from settlement.documents.building import building_paper
 from settlement.documents.household import balance, household_paper
 from settlement.documents.paper import Paper
@@ -123,6 +125,28 @@ def test_the_month_of_the_building_shows_energy_checks_findings_and_hashes(state
         assert expected in text
     for expected in ("8 intervals were estimated", "a" * 64, "b" * 64):
         assert expected in text
+
+
+def test_the_month_of_the_building_says_where_the_energy_went(statement: dict[str, Any]) -> None:
+    kwh = 10**6
+    figures = Figures(
+        has=frozenset({"solar_generation", "grid_import", "grid_export", "flats", "common"}),
+        complete=True,
+        sun=300 * kwh,
+        sun_flats=200 * kwh,
+        surplus=100 * kwh,
+        grid_import=1000 * kwh,
+        grid_export=100 * kwh,
+        flats=1250 * kwh,
+        common=20 * kwh,
+    )
+    whole = balance_of(figures)
+    text = texts(building_paper(statement, Wording("nl"), NAME, whole))
+    assert "Waar de energie bleef" in text
+    assert "Te veel geteld 70,0 kWh" in text  # and no minus
+    assert "Zon gebruikt in de gedeelde ruimten \N{EN DASH}" in text
+    assert "Niet te verklaren" not in text
+    assert statement_pdf(statement, None, "nl", NAME, whole).startswith(b"%PDF")
 
 
 def test_a_building_without_pellets_heat_or_findings_is_possible(statement: dict[str, Any]) -> None:

@@ -12,7 +12,9 @@ from core.communityfile import build
 from core.time import Month, microseconds, rfc3339
 from core.time import from_microseconds as instant
 from settlement.model import Finding, MeterReadings, Series
+from settlement.month import settle
 from settlement.readings import boundaries, intervals
+from settlement.selection import used
 
 HOUR = 3_600_000_000
 KWH = 10**6
@@ -156,3 +158,119 @@ def test_a_meter_that_is_read_seldom_is_measured_all_the_same() -> None:
 def test_a_month_has_the_intervals_of_its_clocks(zone: str, month: str, interval: str, size: int) -> None:
     community = town().model_copy(update={"timezone": zone, "settlement_interval": interval})
     assert len(boundaries(community, Month.parse(month))) == size + 1
+
+
+def test_a_spike_of_several_readings_is_left_out() -> None:
+    series, findings = hours(steady(h3="900", h4="901.5", h5="902"))
+    assert kwh(series) == [1.0] * 8
+    assert series.quality[2:6] == ("estimated",) * 4
+    strayed = findings[0]
+    assert (strayed.code, strayed.start, strayed.until) == ("register-strayed", START + 3 * HOUR, START + 5 * HOUR)
+
+
+def test_zero_for_hours_is_no_reset_and_its_end_is_no_use() -> None:
+    """It came back to where it would have been: what no connection carries at once was not used then."""
+    series, findings = hours(steady(h3="0", h4="0", h5="0"))
+    assert kwh(series) == [1.0] * 8
+    assert codes(findings) == {"register-strayed"}
+
+
+def test_zero_for_hours_on_a_dial_that_is_nearly_full_is_no_roll_over() -> None:
+    values = {float(hour): str(900 + hour) for hour in range(9)} | dict.fromkeys((3.0, 4.0, 5.0), "0")
+    series, findings = hours(values, town(digits="3"))
+    assert (kwh(series), codes(findings)) == ([1.0] * 8, {"register-strayed"})
+
+
+@pytest.mark.parametrize("factor", [Decimal(1000), Decimal("0.001")])
+def test_another_unit_for_some_hours_is_left_out(factor: Decimal) -> None:
+    values = steady() | {float(hour): str((100 + hour) * factor) for hour in (2, 3, 4, 5)}
+    series, findings = hours(values)
+    assert kwh(series) == [1.0] * 8
+    assert codes(findings) == {"unit-slipped"}
+
+
+def test_a_register_in_another_unit_that_does_not_come_back_is_cut_where_it_fell() -> None:
+    values = steady() | {float(hour): str((100 + hour) / 1000) for hour in range(4, 9)}
+    series, findings = hours(values)
+    assert kwh(series)[:4] == [1.0, 1.0, 1.0, None]
+    assert codes(findings) == {"register-fell"}
+
+
+def test_a_reset_that_counts_beyond_its_old_value_within_a_day_has_not_strayed() -> None:
+    """A young register: it takes no jump to get back, so what was counted is counted."""
+    values = {0.0: "2", 1.0: "3", 2.0: "0.5", 3.0: "1.5", 4.0: "2.5", 5.0: "3.5", 6.0: "4.5", 7.0: "5.5", 8.0: "6.5"}
+    series, findings = hours(values)
+    assert kwh(series) == [1.0, None, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    assert codes(findings) == {"register-fell"}
+
+
+def test_zero_for_hours_and_then_quite_another_register_has_not_come_back() -> None:
+    """From 102 to 5005 no connection carries in four hours: this is another register, and where it began is cut."""
+    series, findings = hours(steady(h3="0", h4="0", h5="0", h6="5005", h7="5006", h8="5007"))
+    assert kwh(series)[2] is None
+    assert codes(findings) == {"register-fell"}
+
+
+def test_a_spike_of_several_readings_that_comes_back_too_high_has_not_come_back() -> None:
+    series, findings = hours(steady(h3="9000", h4="9001", h5="500", h6="501", h7="502", h8="503"))
+    assert kwh(series)[4:] == [None, 1.0, 1.0, 1.0]
+    assert codes(findings) == {"register-fell"}
+
+
+def test_a_register_restored_from_hours_ago_is_no_spike() -> None:
+    """It lost what it counted last, without any jump: nobody can tell, so that interval is missing."""
+    values = {hour / 4: str(100 + hour / 4) for hour in range(17)}
+    values |= {hour / 4: str(98 + hour / 4) for hour in range(17, 33)}
+    series, findings = hours(values)
+    assert kwh(series) == [1.0, 1.0, 1.0, 1.0, None, 1.0, 1.0, 1.0]
+    assert codes(findings) == {"register-fell"}
+
+
+def test_what_is_away_for_longer_than_two_days_has_not_strayed() -> None:
+    values = {float(hour): str(100 + hour) for hour in range(80)}
+    away = values | {float(hour): "0" for hour in range(4, 53)}
+    assert "register-fell" in codes(hours(away)[1])
+    back = values | {float(hour): "0" for hour in range(4, 51)}
+    series, findings = hours(back)
+    assert kwh(series) == [1.0] * 8
+    assert codes(findings) == {"register-strayed"}
+
+
+def test_readings_of_two_clocks_that_run_into_each_other_lose_nothing_and_are_told_once() -> None:
+    """For an hour one device sends both the right time and one an hour early; each low value comes back at once."""
+    early = {4 + minute / 60: f"{105 + minute / 60:.3f}" for minute in range(1, 60, 6)}
+    right = {4 + minute / 60: f"{104 + minute / 60:.3f}" for minute in range(3, 180, 6)}
+    series, findings = hours(steady() | early | right)
+    assert sum(value or 0 for value in series.energy) == 8 * KWH
+    dipped = [finding for finding in findings if finding.code == "register-dipped"]
+    assert len(dipped) == 1
+    assert "times)" in dipped[0].text
+
+
+def over_the_turn(swap_out: str) -> dict[str, MeterReadings]:
+    """January and February of a register that shows something else from an hour before their turn to six after it."""
+    times = [START + hour * HOUR for hour in range(24 * 59 + 1)]
+    values = [Decimal(1000 + hour) for hour in range(len(times))]
+    for hour in range(24 * 31 - 1, 24 * 31 + 6):
+        values[hour] = Decimal(swap_out) if swap_out == "0" else values[hour] * Decimal(swap_out)
+    return {"el": MeterReadings("register", tuple(times), tuple(values))}
+
+
+@pytest.mark.parametrize("swap_out", ["0", "1000", "0.001"])
+def test_what_strays_over_the_end_of_a_month_is_the_same_for_both_months(swap_out: str) -> None:
+    community, known = town(), over_the_turn(swap_out)
+    for month in (JANUARY, JANUARY.shift(1)):
+        selected = used(community, month, known)
+        settled = settle(community, month, selected)
+        assert settled.energy.series["el"].known() == month.days * 24 * KWH
+        assert {f.code for f in settled.findings} & {"register-strayed", "unit-slipped"}
+        # What is selected is all that is needed to select the same again: an export replays to the same bytes.
+        assert used(community, month, selected) == selected
+
+
+def test_a_fall_in_the_middle_of_a_month_needs_no_readings_beyond_it() -> None:
+    known = over_the_turn("1")
+    values = list(known["el"].values)
+    values[24 * 15 :] = [value - 1200 for value in values[24 * 15 :]]
+    fallen = {"el": MeterReadings("register", known["el"].times, tuple(values))}
+    assert used(town(), JANUARY, fallen)["el"].times == used(town(), JANUARY, known)["el"].times

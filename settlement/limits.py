@@ -8,6 +8,11 @@ from typing import Final
 from core.community import Measures, Meter
 from core.units import ENERGY_UNITS, MILLIONTHS
 
+HOUR: Final = 3_600_000_000
+"""Microseconds."""
+_AT_ONCE: Final = HOUR // 12
+"""Meters count in steps and clocks jitter: what the connection carries in five minutes may come at once."""
+
 USUAL_KW: Final[dict[Measures, Decimal]] = {
     "electricity": Decimal("17.25"),  # a flat's connection in the Netherlands: 3 x 25 A at 230 V
     "grid_import": Decimal("172.5"),  # a building's: up to 3 x 250 A
@@ -26,9 +31,33 @@ MOST_WATER: Final = 3 * MILLIONTHS
 
 def most_per_hour(meter: Meter) -> int | None:
     """Return the most a meter can count in an hour [mWh or millionths], None where nothing is known about it."""
+    if meter.max_kw is None or meter.unit not in ENERGY_UNITS:
+        return usual_per_hour(meter)
+    return int(meter.max_kw * MILLIONTHS)
+
+
+def usual_per_hour(meter: Meter) -> int | None:
+    """Return what meters of a kind can count in an hour [mWh or millionths], whatever is said of this one.
+
+    A statement depends on this and not on `most_per_hour`: ``max_kw`` decides only what the watch doubts.
+    """
     if meter.unit == "m3":
         return MOST_WATER
     if meter.unit not in ENERGY_UNITS:
         return None
-    usual = COMMON_KW if meter.common else USUAL_KW[meter.measures]
-    return int((usual if meter.max_kw is None else meter.max_kw) * MILLIONTHS)
+    return int((COMMON_KW if meter.common else USUAL_KW[meter.measures]) * MILLIONTHS)
+
+
+def carried(most: int | None, rise: int, time: int) -> bool:
+    """Whether a connection carries so much in so long; yes where nothing is known of it.
+
+    Parameters
+    ----------
+    most
+        In an hour [mWh or millionths].
+    rise
+        What was counted [mWh or millionths].
+    time
+        [microseconds]
+    """
+    return most is None or rise * HOUR <= most * max(time, _AT_ONCE)
