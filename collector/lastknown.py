@@ -47,5 +47,6 @@ def recall(folder: Path) -> CommunityFile | None:
 
 
 def remembered(spools: Path) -> list[str]:
-    """Names of the communities of which a description is kept, one folder each."""
-    return sorted(path.parent.name for path in spools.glob(f"*/{_NAME}"))
+    """Names of the communities of which a description is kept, in a folder or more each."""
+    files = [recall(path.parent) for path in spools.glob(f"*/{_NAME}")]
+    return sorted({file.community.community for file in files if file is not None})

@@ -36,6 +36,7 @@ from core.yamltext import place
 
 _log = structlog.get_logger("collector")
 
+SPOOL_BYTES: Final = 1_024_000_000
 _FLUSH_SECONDS: Final = 2.0
 _LOOK_SECONDS: Final = 20.0
 """How often a running service looks whether the community was changed by ``apply``."""
@@ -130,13 +131,18 @@ class Collector:
         )
 
 
+def spools(data_dir: Path) -> Path:
+    """Return where the spools are."""
+    return data_dir / "spool"
+
+
 def run(
     database_url: str,
     mqtt_url: str,
     slug: str,
-    spools: Path,
-    spool_bytes: int,
     metrics_listen: str | None = None,
+    data_dir: Path = Path(".wijkenergie"),
+    spool_bytes: int = SPOOL_BYTES,
 ) -> None:
     """Collect until told to stop by SIGTERM or Ctrl-C; a community changed by ``apply`` is taken over while running.
 
@@ -146,10 +152,10 @@ def run(
         Where to store, and the broker.
     slug
         Names the community.
-    spools, spool_bytes
-        Folder with a spool for each community, and how much this one may hold.
     metrics_listen
         ``host:port`` for Prometheus.
+    data_dir, spool_bytes
+        Holds the spools, in ``spool``, one folder for each community; and how much this one may hold.
 
     Raises
     ------
@@ -166,7 +172,7 @@ def run(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, told)
-    with closing(Spool(spools / slug, spool_bytes)) as spool:
+    with closing(Spool(spools(data_dir) / slug, spool_bytes)) as spool:
         community = _known(database_url, slug, spool.folder)
         if metrics_listen is not None:
             _serve_metrics(metrics_listen)

@@ -86,9 +86,6 @@ def count(batch: list[Delivery], inserted: Inserted, now: datetime) -> None:
     """Tell the metrics what was committed; the lag is that of the delivery that waited longest."""
     if batch:
         metrics.LAG.observe(max(0.0, (now - min(delivery.received_at for delivery in batch)).total_seconds()))
-    heard = {note.device: delivery.received_at for delivery in batch for note in delivery.health if note.heard}
-    for device, at in heard.items():
-        metrics.LAST_SEEN.labels(device).set(at.timestamp())
     metrics.READINGS.labels("new").inc(inserted.new)
     metrics.READINGS.labels("duplicate").inc(inserted.duplicate)
     metrics.READINGS.labels("conflicting").inc(inserted.conflicting)

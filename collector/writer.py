@@ -163,11 +163,11 @@ class Writer:
             self._drainer.wake()
         self._say_full(None)
         metrics.SPOOLED.inc(len(batch))
-        _acknowledge(batch)
+        _kept(batch)
         return True
 
     def _stored(self, batch: list[Delivery], inserted: Inserted) -> None:
-        _acknowledge(batch)
+        _kept(batch)
         count(batch, inserted, self._clock())
 
     def _say_full(self, reason: str | None) -> None:
@@ -182,10 +182,14 @@ class Writer:
             _log.info("readings are kept and acknowledged again")
 
 
-def _acknowledge(batch: list[Delivery]) -> None:
+def _kept(batch: list[Delivery]) -> None:
+    """Acknowledge deliveries, and note which devices were heard; not when old ones are drained: that is no news."""
     for delivery in batch:
         if delivery.acknowledge is not None:
             try:
                 delivery.acknowledge()
             except Exception:  # noqa: BLE001 - kept is kept; a fault of the source must not end the writing
                 _log.exception("a delivery was kept and could not be acknowledged", source=delivery.source)
+    heard = {note.device: delivery.received_at for delivery in batch for note in delivery.health if note.heard}
+    for device, at in heard.items():
+        metrics.LAST_SEEN.labels(device).set(at.timestamp())

@@ -193,12 +193,12 @@ def collect() -> None:
 
     settings = load_settings()
     configure_log(settings.log)
-    spools = absolute(settings.data_dir) / "spool"
+    data_dir = absolute(settings.data_dir)
     with database(settings) as url:
-        slug = _collected(url, settings, spools)
+        slug = _collected(url, settings, service.spools(data_dir))
         # On one machine `serve` has the default port, so the collector takes the next.
         listen = settings.metrics_listen if "metrics_listen" in settings.model_fields_set else "127.0.0.1:9465"
-        service.run(url, settings.mqtt_url.get_secret_value(), slug, spools, settings.spool_mb * 1_000_000, listen)
+        service.run(url, settings.mqtt_url.get_secret_value(), slug, listen, data_dir, settings.spool_mb * 1_000_000)
 
 
 @app.command()

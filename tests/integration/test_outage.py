@@ -105,7 +105,7 @@ def stored(*indices: int) -> list[tuple[str, object, Decimal]]:
 
 def spooled(broker: Broker) -> int:
     """Records in the spool of the service beside the broker, also those that are in the database already."""
-    files = list((broker.folder / "spools" / "small").glob("*-*"))
+    files = list((broker.folder / "data" / "spool" / "small").glob("*-*"))
     pieces = [piece for path in files for piece in unpack(path.read_bytes(), bytes.fromhex(path.name[-8:]))]
     return sum(piece.content is not None for piece in pieces)
 

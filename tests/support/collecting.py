@@ -108,15 +108,15 @@ LETTERS = "SELECT source, payload, reason FROM dead_letter ORDER BY id"
 
 SERVICE = (
     "import sys; from pathlib import Path; from collector.service import run;"
-    f"database, broker, spools = sys.argv[1:]; run(database, broker, 'small', Path(spools), {SPOOL_BYTES})"
+    f"database, broker, data = sys.argv[1:]; run(database, broker, 'small', None, Path(data), {SPOOL_BYTES})"
 )
 
 
 @contextmanager
 def service(database_url: str, broker: Broker, program: str = SERVICE) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the collector as a process of its own, as ``wijkenergie collect`` does; its spools are beside the broker."""
-    spools = broker.folder / "spools"
-    process = subprocess.Popen([sys.executable, "-c", program, database_url, broker.url, spools], cwd=ROOT)
+    """Run the collector as a process of its own, as ``wijkenergie collect`` does; its data is beside the broker's."""
+    data = broker.folder / "data"
+    process = subprocess.Popen([sys.executable, "-c", program, database_url, broker.url, data], cwd=ROOT)
     try:
         yield process
     finally:
