@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,11 +38,18 @@ from tests.support.broker import Broker, free_port
 from tests.support.proxy import Proxy
 
 ROOT = Path(__file__).parents[2]
-SERVICE = (
-    "import sys; from pathlib import Path; from collector.service import run;"
-    "database, broker, community, data, size, metrics = sys.argv[1:];"
-    "run(database, broker, community, metrics, Path(data), int(size))"
-)
+SERVICE = """
+import sys
+from pathlib import Path
+from collector.service import run
+from core.errors import WijkError
+
+database, broker, community, data, size, metrics = sys.argv[1:]
+try:
+    run(database, broker, community, metrics, Path(data), int(size))
+except WijkError as error:
+    sys.exit(str(error))
+"""
 PROBE = "probe"
 """A meter of our own, whose two readings mark the beginning and the end."""
 _KEPT = re.compile(r"(?m)^(?:persistence|autosave_\w+|max_queued_\w+|max_inflight_messages|queue_qos0_messages) .*$")
@@ -115,7 +123,7 @@ class Rig:
         metrics = f"127.0.0.1:{self.metrics_port}"
         with (self.folder / "collector.log").open("ab") as log:
             arguments = [url, broker, COMMUNITY, str(self.data), str(self.spool_bytes), metrics]
-            command = [sys.executable, "-c", SERVICE, *arguments]
+            command = _tied([sys.executable, "-c", SERVICE, *arguments])
             self.collector = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
     def collect(self) -> None:
@@ -211,7 +219,9 @@ class Rig:
         command = [sys.executable, "-m", "tests.crash.publisher", "--port", str(self.broker.port), "--seed", str(seed)]
         command += ["--rate", str(rate), "--log", str(self.folder / "account.log")]
         with (self.folder / "publisher.log").open("ab") as log:
-            self._publisher = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self._publisher = subprocess.Popen(
+                _tied(command), cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
         self.until((self.folder / "account.log").exists, "the publisher starts")
 
     def finish_publisher(self) -> None:
@@ -313,6 +323,12 @@ class Rig:
         self.to_database.close()
         self.to_broker.close()
         self.save_server_log()
+
+
+def _tied(command: list[str]) -> list[str]:
+    """Let a program end with us, even by ``kill -9`` (Linux with setpriv)."""
+    setpriv = shutil.which("setpriv")
+    return command if setpriv is None else [setpriv, "--pdeathsig", "KILL", *command]
 
 
 def _tail(path: Path) -> str:
