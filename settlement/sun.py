@@ -33,11 +33,11 @@ class Sun:
     unused: Mapping[str, Sequence[int]]
 
     def between(self, community: Community, start: date, until: date) -> range:
-        """Positions of the intervals of local days."""
+        """Positions of the intervals of local days, as far as they are here."""
         first = self.bounds[0]
         step = self.bounds[1] - first
         begin, end = (microseconds(midnight(day, community.zone)) for day in (start, until))
-        return range((begin - first) // step, (end - first) // step)
+        return range(max(0, (begin - first) // step), min(len(self.bounds) - 1, (end - first) // step))
 
 
 def total(series: Sequence[Series], size: int) -> list[int | None]:
