@@ -199,13 +199,13 @@ CREATE TABLE derived_until (
     known_at    timestamptz NOT NULL
 );
 -- What has to be derived again although no reading came: a reading was set aside or added by hand, an import taken back,
--- a meter's swap declared; meter null stands for everything, after a change of rules.
+-- a meter's swap declared; without a meter it is everything, after a change of rules.
 CREATE TABLE derive_again (
     community   text NOT NULL,
     id          bigint GENERATED ALWAYS AS IDENTITY,
     meter       text,
-    since       timestamptz NOT NULL,
-    until       timestamptz NOT NULL,
+    since       timestamptz,
+    until       timestamptz,
     PRIMARY KEY (community, id)
 );
 

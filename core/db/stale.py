@@ -13,9 +13,7 @@ from core.db.connection import Connection
 
 def everything(connection: Connection, slug: str) -> None:
     """Ask for all quarter-hours and shares of a community to be derived again."""
-    connection.execute(
-        "INSERT INTO derive_again (community, meter, since, until) VALUES (%s, NULL, '-infinity', 'infinity')", (slug,)
-    )
+    connection.execute("INSERT INTO derive_again (community) VALUES (%s)", (slug,))
 
 
 def span(connection: Connection, slug: str, meter: str, since: datetime, until: datetime) -> None:

@@ -31,7 +31,8 @@ _HEAD: Final = 4
 _DIGITS: Final = NUMERIC_WORDS - _HEAD
 _BASE: Final = 10_000
 _PLACES: Final = DECIMALS // 4
-_POWERS: Final = np.array([_BASE**power for power in range(5)], dtype=np.int64)
+_POWERS: Final = np.array([0] * _DIGITS + [_BASE**power for power in range(5)], dtype=np.int64)
+"""What a digit counts for; a digit further behind the point than is read is zero and counts for nothing."""
 _HIGHEST_DIGIT: Final = 400
 """The leading digit of 10^8 units must be smaller: 400 times 10^16 still fits."""
 _FITS: Final = 2**62
@@ -64,9 +65,7 @@ def numbers(data: bytes) -> Whole | None:
         return None
     value = np.zeros(len(words), dtype=np.int64)
     for place in range(_DIGITS):
-        power = weight + _PLACES - place
-        digit = words[:, _HEAD + place]
-        value += np.where(power >= 0, digit, 0) * _POWERS[np.clip(power, 0, len(_POWERS) - 1)]
+        value += words[:, _HEAD + place] * _POWERS[weight + (_DIGITS + _PLACES - place)]
     return value
 
 

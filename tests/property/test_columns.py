@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import event, example, given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from core.community import Community
 from core.communityfile import build
 from core.time import Month
-from core.units import UNITS, to_core
+from core.units import ENERGY_UNITS, UNITS, to_core
 from settlement.derived import columns
 from settlement.derived.columns import NUMERIC_WORDS
 from settlement.derived.store import LABELS
@@ -72,12 +73,12 @@ def town(unit: str, interval: str, digits: int | None, every: str | None) -> Com
 @st.composite
 def cases(draw):
     """A register over up to three days around a month's edge or a change of clocks; it may dip, reset or roll over."""
-    unit = draw(st.sampled_from([name for name in UNITS if name != "m3"]))
+    unit = draw(st.sampled_from(sorted(ENERGY_UNITS)))
     community = town(
         unit,
         draw(st.sampled_from(sorted(INTERVALS))),
         draw(st.sampled_from([None, 4, 6])),
-        draw(st.sampled_from([None, "1m", "1h", "1d"])),
+        draw(st.sampled_from([None, "1min", "1h", "6h"])),
     )
     bounds = boundaries(community, draw(MONTHS))
     first = draw(st.integers(0, len(bounds) - 10))
@@ -126,7 +127,7 @@ def test_columns_give_what_the_exact_way_gives(case):
 def test_only_what_falls_or_does_not_fit_is_left_to_the_exact_way(case):
     community, bounds, times, values = case
     cores = [to_core(value, community.meters[0].unit) for value in values]
-    falls = any(later < earlier for earlier, later in zip(cores, cores[1:], strict=False))
+    falls = any(later < earlier for earlier, later in pairwise(cores))
     fine = all(value == round(value, 8) for value in values)
     small = all(value < 10**8 for value in values)
     if fine and small:
@@ -138,7 +139,7 @@ def test_only_what_falls_or_does_not_fit_is_left_to_the_exact_way(case):
 @example(Decimal("0.00005"), "kWh")
 @example(Decimal("0.0000000018"), "GJ")
 @example(Decimal("39999999999.99999999"), "kWh")
-@example(Decimal("40000000000"), "kWh")
+@example(Decimal(40000000000), "kWh")
 @example(Decimal("0E+3"), "kWh")
 @example(Decimal("1E+5"), "kWh")
 def test_a_number_is_converted_exactly_or_not_at_all(value, unit):

@@ -3,7 +3,7 @@ CREATE TABLE derive_again (
     community   text NOT NULL,
     id          bigint GENERATED ALWAYS AS IDENTITY,
     meter       text,
-    since       timestamptz NOT NULL,
-    until       timestamptz NOT NULL,
+    since       timestamptz,
+    until       timestamptz,
     PRIMARY KEY (community, id)
 );
