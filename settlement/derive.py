@@ -3,9 +3,9 @@
 Pages, dashboards and forecasts read these rows. A statement does not: it is always computed from raw readings.
 
 Every row is what a settlement of its whole month would find (`settlement.intervals`). A register that only rises
-around what is new needs no more than the readings there, an hour on either side included: whatever happened further
-away cannot matter. That part is worked out by columns. Where a register falls, where a person did something to its
-readings, or where a gap takes a shape, the meter's whole month is computed as a statement computes it.
+around what is new needs no more than the readings there, with an hour and the next readings on either side: whatever
+happened further away cannot matter. That part is worked out by columns. Where a register falls, where a person did
+something to its readings, or where a gap takes a shape, the meter's whole month is computed as a statement computes it.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def update(connection: Connection, slug: str, now: datetime, *, since: date | No
     with one_at_a_time(connection, slug, "derive"):
         with connection.transaction():
             stale = store.stale(connection, slug)
+            if stale is None:
+                return 0
             community = config.load(connection, slug).community
-        if stale is None:
-            return 0
         work = _Update(connection, community, now, since, everything=stale.everything)
         written = work.do(stale.spans)
         if written and min(span.first for span in stale.spans) < microseconds(now - 2 * _DAY):

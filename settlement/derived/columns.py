@@ -134,4 +134,5 @@ def _levels(
 
 def _half_even(quotient: Whole, rest: Whole, whole: Whole | int) -> Whole:
     up = (2 * rest > whole) | ((2 * rest == whole) & (quotient % 2 == 1))
-    return quotient + up.astype(np.int64)
+    rounded: Whole = quotient + up.astype(np.int64)
+    return rounded

@@ -139,7 +139,9 @@ def mark(connection: Connection, slug: str, done: Stale) -> None:
 def registers(
     connection: Connection, slug: str, meters: Sequence[str], start: int, end: int
 ) -> Iterator[tuple[str, Whole, bytes]]:
-    """Yield every meter's readings within a span [microseconds], with the nearest one before and after it.
+    """Yield every meter's readings within a span [microseconds], with the nearest one before and two after it.
+
+    The second one after it tells whether the first was a spike, which a boundary within the span may lean on.
 
     Yields
     ------
@@ -151,8 +153,8 @@ def registers(
         "SELECT m.meter, r.times, r.values FROM unnest(%(meters)s::text[]) m(meter), LATERAL ("
         " SELECT coalesce((SELECT max(time) FROM reading WHERE (community, meter) = (%(c)s, m.meter)"
         " AND time < %(start)s), %(start)s) AS start,"
-        " coalesce((SELECT min(time) FROM reading WHERE (community, meter) = (%(c)s, m.meter)"
-        " AND time > %(end)s), %(end)s) AS end) span,"
+        " coalesce((SELECT max(time) FROM (SELECT time FROM reading WHERE (community, meter) = (%(c)s, m.meter)"
+        " AND time > %(end)s ORDER BY time LIMIT 2) two), %(end)s) AS end) span,"
         " LATERAL (SELECT string_agg(timestamptz_send(time), '') AS times,"
         " string_agg(substr(numeric_send(value) || %(zeros)s, 1, %(size)s), '') AS values"
         " FROM (SELECT time, value FROM reading WHERE (community, meter) = (%(c)s, m.meter)"

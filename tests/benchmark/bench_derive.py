@@ -58,7 +58,8 @@ def fill(connection: Connection, end: datetime) -> int:
     made = connection.execute(
         "INSERT INTO reading SELECT 'big', CASE m WHEN 0 THEN 'pv' ELSE 'el-' || m END, t,"
         " ((5000000 + m * 1000 + (3 + m %% 7) * n + (hashint4(m * 7919 + n::int) & 1))"
-        " * CASE m WHEN 0 THEN 300 ELSE 1 END)::numeric / 1000, t FROM generate_series(0, %s) n, LATERAL (SELECT %s + n * interval '1 minute' AS t) s,"
+        " * CASE m WHEN 0 THEN 300 ELSE 1 END)::numeric / 1000, t"
+        " FROM generate_series(0, %s) n, LATERAL (SELECT %s + n * interval '1 minute' AS t) s,"
         " generate_series(0, %s) m",
         ((end - START) // MINUTE, START, METERS - 1),
     ).rowcount

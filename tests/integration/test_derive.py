@@ -61,20 +61,21 @@ def connection(database_url: str) -> Iterator[Connection]:
 
 def days(random: Random, meter: str) -> list[Row]:
     """Four days of a register: read every few minutes, with gaps, dips, spikes, a roll-over and a reset."""
+    often = [5, 10, 10, 15, 15, 15, 20] * random.choice([0, 1, 20])
     at, value, rows = START + random.randint(0, 900) * timedelta(seconds=1), Decimal(random.randint(980, 999)), []
     while at < START + timedelta(days=4):
         value += Decimal(random.randint(0, 300)) / 1000
         odd = random.random()
         shown = value % 1000 if meter == "el-B" else value
-        if odd < 0.004:
+        if odd < 0.004 * (1 + 10 * (len(often) < 10)):
             shown = max(Decimal(0), shown - 5)
-        elif odd < 0.008:
+        elif odd < 0.008 * (1 + 10 * (len(often) < 10)):
             shown += 5
-        elif odd < 0.009:
+        elif odd > 0.999:
             value = Decimal(1)
             shown = value
         rows.append((meter, at, shown * FACTORS[meter]))
-        at += random.choice([5, 10, 10, 15, 15, 15, 20] * 20 + [100, 300, 1500]) * MINUTE
+        at += random.choice([*often, 100, 300, 1500]) * MINUTE
         at += random.choice([0, 0, 17]) * timedelta(seconds=1)
     return rows
 
@@ -159,6 +160,15 @@ def test_a_meter_that_was_away_for_days_is_worked_in_with_its_past_and_shares(co
     given = {flat: shared for flat, start, _, shared, _ in shares(connection) if start == START + timedelta(days=1)}
     assert given["B"] > 0
     assert given["A"] + given["B"] == 15_000
+
+
+def test_a_spike_far_behind_what_is_new_stays_a_spike(connection: Connection) -> None:
+    put(connection, minute("el-A", {0: "0", 15: "1", 30: "2", 360: "100", 540: "4", 720: "5"}))
+    derive.update(connection, SLUG, NOW)
+    connection.execute("UPDATE reading SET known_at = known_at - interval '1 hour'")
+    put(connection, minute("el-A", {20: "1.5"}))
+    settled(connection, 1)
+    assert connection.execute("SELECT max(energy) FROM quarter WHERE meter = 'el-A'").fetchone() == (1_000_000,)
 
 
 def test_a_batch_that_is_taken_back_leaves_what_it_said_in_the_past(connection: Connection) -> None:
