@@ -162,13 +162,24 @@ def test_a_meter_that_was_away_for_days_is_worked_in_with_its_past_and_shares(co
     assert given["A"] + given["B"] == 15_000
 
 
-def test_a_spike_far_behind_what_is_new_stays_a_spike(connection: Connection) -> None:
-    put(connection, minute("el-A", {0: "0", 15: "1", 30: "2", 360: "100", 540: "4", 720: "5"}))
+@pytest.mark.parametrize(
+    ("before", "late"),
+    [
+        # The jump at 360 is a spike, which only the reading after it shows; the boundary at 30 leans on it.
+        ({0: "0", 20: "1", 360: "100", 540: "4", 720: "5"}, {10: "0.5"}),
+        # What lies between 45 and 100 is a dip, as long as it lasts.
+        ({0: "0", 45: "10", 50: "2", 55: "2.1", 70: "2.2", 80: "2.4", 100: "10.5", 115: "10.6"}, {75: "2.3"}),
+    ],
+)
+def test_what_is_odd_beside_what_is_new_is_taken_for_what_it_is(
+    connection: Connection, before: dict[int, str], late: dict[int, str]
+) -> None:
+    put(connection, minute("el-A", before))
     derive.update(connection, SLUG, NOW)
     connection.execute("UPDATE reading SET known_at = known_at - interval '1 hour'")
-    put(connection, minute("el-A", {20: "1.5"}))
-    settled(connection, 1)
-    assert connection.execute("SELECT max(energy) FROM quarter WHERE meter = 'el-A'").fetchone() == (1_000_000,)
+    put(connection, minute("el-A", late))
+    derive.update(connection, SLUG, NOW + MINUTE)
+    assert connection.execute(ALL).fetchall() == expected(connection)
 
 
 def test_a_batch_that_is_taken_back_leaves_what_it_said_in_the_past(connection: Connection) -> None:
