@@ -77,14 +77,11 @@ def _extents(connection: Connection, slug: str) -> tuple[datetime | None, list[S
     """First and last reading of every meter that has any, and when the newest became known."""
     # Meter by meter along the index: a scan of all readings would take longer than many an update.
     rows = connection.execute(
-        "WITH RECURSIVE named AS ("
-        " SELECT min(meter) AS meter FROM reading WHERE community = %(c)s UNION ALL"
-        " SELECT (SELECT min(meter) FROM reading WHERE community = %(c)s AND meter > named.meter)"
-        " FROM named WHERE named.meter IS NOT NULL)"
-        " SELECT meter, (SELECT min(time) FROM reading r WHERE (r.community, r.meter) = (%(c)s, named.meter)),"
-        " (SELECT max(time) FROM reading r WHERE (r.community, r.meter) = (%(c)s, named.meter))"
-        " FROM named WHERE meter IS NOT NULL",
-        {"c": slug},
+        "SELECT m.meter, span.first, span.last FROM meter m, LATERAL (SELECT"
+        " (SELECT min(time) FROM reading r WHERE (r.community, r.meter) = (m.community, m.meter)) AS first,"
+        " (SELECT max(time) FROM reading r WHERE (r.community, r.meter) = (m.community, m.meter)) AS last) span"
+        " WHERE m.community = %s AND span.first IS NOT NULL",
+        (slug,),
     ).fetchall()
     newest = connection.execute("SELECT max(known_at) FROM reading WHERE community = %s", (slug,)).fetchone()
     return newest[0] if newest else None, [_span(*row) for row in rows]
