@@ -188,11 +188,11 @@ def register_gaps(
     ]
     if not pairs:
         return []
-    rhythm = max(_spacing(community, meter), median_low(until - start for start, until in pairs))
+    rhythm = max(normal_spacing(community, meter), median_low(until - start for start, until in pairs))
     return [(start, until) for start, until in pairs if 2 * (until - start) > 3 * rhythm]
 
 
-def _spacing(community: Community, meter: Meter) -> int:
+def normal_spacing(community: Community, meter: Meter) -> int:
     """Return the normal distance between two readings [microseconds]."""
     return max(community.interval, meter.every or community.interval) // timedelta(microseconds=1)
 
@@ -205,7 +205,7 @@ def _from_pieces(
     shaper: Shaper | None,
     by_hand: frozenset[int],
 ) -> Series:
-    spacing = _spacing(community, meter)
+    spacing = normal_spacing(community, meter)
     energy: list[int | None] = [None] * (len(bounds) - 1)
     quality: list[Quality] = ["missing"] * len(energy)
     method: list[str | None] = [None] * len(energy)
@@ -249,10 +249,10 @@ class _Register:
         start, until = self._piece[index - 1], self._piece[index]
         if 2 * (until[0] - start[0]) <= 3 * self._spacing:
             hand = start[0] in self._by_hand or until[0] in self._by_hand
-            return _between(start, until, instant), _BY_HAND if hand else None
+            return between(start, until, instant), _BY_HAND if hand else None
         shape = self._shape(index, start[0], until[0])
         if shape is None:
-            return _between(start, until, instant), "linear"
+            return between(start, until, instant), "linear"
         return shape.value(start, until, instant), shape.method
 
     def _shape(self, index: int, start: int, until: int) -> Shape | None:
@@ -264,10 +264,10 @@ class _Register:
 def _at(piece: Sequence[Point], times: Sequence[int], instant: int) -> int:
     """Register value at an instant by a straight line."""
     index = bisect_left(times, instant)
-    return piece[index][1] if times[index] == instant else _between(piece[index - 1], piece[index], instant)
+    return piece[index][1] if times[index] == instant else between(piece[index - 1], piece[index], instant)
 
 
-def _between(start: Point, until: Point, instant: int) -> int:
+def between(start: Point, until: Point, instant: int) -> int:
     """Value on the straight line between two readings, half-even."""
     span = until[0] - start[0]
     quotient, rest = divmod(start[1] * span + (until[1] - start[1]) * (instant - start[0]), span)

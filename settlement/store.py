@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, LiteralString
 
-from psycopg import Cursor
-
-from core.community import Community, Meter
+from core.community import Community
+from core.db import stale
 from core.db.connection import Connection
 from core.time import Month, from_microseconds, microseconds
 from settlement.intervals import spans_needed
-from settlement.model import MeterReadings, Posting, Readings, Series
+from settlement.model import MeterReadings, Posting, Readings
 from settlement.registers import RETURNS_WITHIN
 from settlement.selection import used, wide_windows, window
-from settlement.sun import Sun
-
-_BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
-_COMMIT_TAKES = timedelta(minutes=2)
-"""A batch may become visible this long after the ``known_at`` its rows carry."""
 
 
 def readings_between(connection: Connection, community: str, meter: str, start: int, end: int) -> MeterReadings | None:
@@ -137,123 +130,6 @@ def newest_statement(connection: Connection, community: str, month: str) -> str 
     return row[0] if row else None
 
 
-def changed_since_derived(connection: Connection, community: str) -> tuple[datetime, list[tuple[str, datetime]]] | None:
-    """Tell which meters have readings that the derived rows do not know yet.
-
-    Returns
-    -------
-    tuple or None
-        The newest ``known_at`` seen, and per meter the earliest time among its new readings; None if nothing is new.
-    """
-    known = connection.execute("SELECT known_at FROM derived_until WHERE community = %s", (community,)).fetchone()
-    rows = connection.execute(
-        "SELECT meter, min(time), max(known_at) FROM reading WHERE community = %s AND known_at > %s GROUP BY meter",
-        (community, known[0] - _COMMIT_TAKES if known else _BEFORE_ALL),
-    ).fetchall()
-    if not rows:
-        return None
-    newest = max(row[2] for row in rows)
-    if known and newest <= known[0]:
-        return None
-    return newest, [(meter, time) for meter, time, _ in rows]
-
-
-def mark_derived(connection: Connection, community: str, known_at: datetime) -> None:
-    """Remember up to which ``known_at`` readings are worked in."""
-    connection.execute(
-        "INSERT INTO derived_until (community, known_at) VALUES (%s, %s)"
-        " ON CONFLICT (community) DO UPDATE SET known_at = EXCLUDED.known_at",
-        (community, known_at),
-    )
-
-
-def previous_reading(connection: Connection, community: str, meter: str, time: datetime) -> datetime | None:
-    """Time of the last reading before an instant."""
-    row = connection.execute(
-        "SELECT max(time) FROM reading WHERE (community, meter) = (%s, %s) AND time < %s", (community, meter, time)
-    ).fetchone()
-    return row[0] if row else None
-
-
-def span_of(connection: Connection, community: str) -> tuple[datetime, datetime] | None:
-    """First and last reading of a community."""
-    row = connection.execute("SELECT min(time), max(time) FROM reading WHERE community = %s", (community,)).fetchone()
-    return (row[0], row[1]) if row and row[0] else None
-
-
-def save_series(
-    connection: Connection, community: str, meter: Meter, series: Series, bounds: Sequence[int], now: datetime
-) -> int:
-    """Keep a meter's intervals; only those that differ from what is stored are written, with ``known_at`` = now.
-
-    What a changed one said before stays in ``quarter_past``. One that was known and is missing now, because a reading
-    was set aside or came to say something else, says so; one that never was known has no row.
-    """
-    rows = (
-        (community, meter.id, from_microseconds(start), energy, quality, method)
-        for start, energy, quality, method in zip(bounds, series.energy, series.quality, series.method, strict=False)
-        if quality != "missing"
-    )
-    with connection.cursor() as cursor:
-        _stage(
-            cursor,
-            "derived",
-            "community text, meter text, start timestamptz, energy bigint, quality text, method text",
-        )
-        with cursor.copy("COPY derived FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
-        lost = cursor.execute(
-            "UPDATE quarter q SET (energy, quality, method, known_at) = (NULL, 'missing', NULL, %s)"
-            " WHERE (community, meter) = (%s, %s) AND start >= %s AND start < %s AND quality <> 'missing'"
-            " AND NOT EXISTS (SELECT FROM derived d WHERE d.start = q.start)",
-            (now, community, meter.id, from_microseconds(bounds[0]), from_microseconds(bounds[-1])),
-        ).rowcount
-        return (
-            lost
-            + cursor.execute(
-                "INSERT INTO quarter (community, meter, start, energy, quality, method, known_at)"
-                " SELECT d.*, %s FROM derived d ON CONFLICT (community, meter, start) DO UPDATE"
-                " SET (energy, quality, method, known_at)"
-                " = (EXCLUDED.energy, EXCLUDED.quality, EXCLUDED.method, EXCLUDED.known_at)"
-                " WHERE (quarter.energy, quarter.quality, quarter.method)"
-                " IS DISTINCT FROM (EXCLUDED.energy, EXCLUDED.quality, EXCLUDED.method)",
-                (now,),
-            ).rowcount
-        )
-
-
-def save_shares(connection: Connection, community: str, sun: Sun, until: int) -> None:
-    """Keep what every flat used and was given, per interval that ends by ``until`` [microseconds]."""
-    step = timedelta(microseconds=sun.bounds[1] - sun.bounds[0])
-    with connection.cursor() as cursor:
-        _stage(
-            cursor,
-            "divided",
-            "community text, flat text, start timestamptz, consumed bigint, shared bigint, quality text",
-        )
-        with cursor.copy("COPY divided FROM STDIN") as copy:
-            for name, used in sun.used.items():
-                for index, consumed in enumerate(used):
-                    start = from_microseconds(sun.bounds[index])
-                    if microseconds(start + step) <= until and sun.quality[name][index] != "missing":
-                        copy.write_row(
-                            (community, name, start, consumed, sun.shared[name][index], sun.quality[name][index])
-                        )
-        cursor.execute(
-            "INSERT INTO shared_quarter AS s (community, flat, start, consumed, shared, quality)"
-            " SELECT * FROM divided ON CONFLICT (community, flat, start) DO UPDATE"
-            " SET (consumed, shared, quality) = (EXCLUDED.consumed, EXCLUDED.shared, EXCLUDED.quality)"
-            " WHERE (s.consumed, s.shared, s.quality)"
-            " IS DISTINCT FROM (EXCLUDED.consumed, EXCLUDED.shared, EXCLUDED.quality)"
-        )
-
-
-def _stage(cursor: Cursor[Any], table: LiteralString, columns: LiteralString) -> None:
-    cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {table} ({columns}) ON COMMIT DELETE ROWS")
-    cursor.execute(f"TRUNCATE {table}")
-
-
 def add_batch(connection: Connection, community: str, source: str, now: datetime) -> int:
     """Open an import batch and return its number."""
     row = connection.execute(
@@ -275,15 +151,6 @@ def close_batch(connection: Connection, community: str, batch: int, now: datetim
 
 
 def remove_batch(connection: Connection, community: str, batch: int) -> int:
-    """Delete a batch's readings and everything derived from their first time on; the rest is derived anew."""
-    first = connection.execute(
-        "SELECT min(time) FROM reading WHERE (community, batch) = (%s, %s)", (community, batch)
-    ).fetchone()
-    if first is None or first[0] is None:
-        return 0
-    removed = connection.execute("DELETE FROM reading WHERE (community, batch) = (%s, %s)", (community, batch)).rowcount
-    since = first[0] - timedelta(days=1)
-    connection.execute("DELETE FROM quarter WHERE community = %s AND start >= %s", (community, since))
-    connection.execute("DELETE FROM shared_quarter WHERE community = %s AND start >= %s", (community, since))
-    connection.execute("DELETE FROM derived_until WHERE community = %s", (community,))
-    return removed
+    """Delete a batch's readings; what was derived from them is derived anew, and its past is kept."""
+    stale.batch(connection, community, batch)
+    return connection.execute("DELETE FROM reading WHERE (community, batch) = (%s, %s)", (community, batch)).rowcount

@@ -33,11 +33,11 @@ class Sun:
     unused: Mapping[str, Sequence[int]]
 
     def between(self, community: Community, start: date, until: date) -> range:
-        """Positions of the intervals of local days."""
+        """Positions of the intervals of local days, as far as they are here."""
         first = self.bounds[0]
         step = self.bounds[1] - first
         begin, end = (microseconds(midnight(day, community.zone)) for day in (start, until))
-        return range((begin - first) // step, (end - first) // step)
+        return range(max(0, (begin - first) // step), min(len(self.bounds) - 1, (end - first) // step))
 
 
 def total(series: Sequence[Series], size: int) -> list[int | None]:
@@ -62,11 +62,12 @@ def consumption(
 ) -> tuple[dict[str, list[int | None]], dict[str, list[Quality]]]:
     """Consumption and its quality per flat, and of ``common`` if it has a meter, interval by interval."""
     used, quality = {}, {}
-    for name in [*(flat.id for flat in community.flats), COMMON]:
-        flat = None if name == COMMON else name
-        meters = [series[meter.id] for meter in community.meters_of("electricity") if meter.flat == flat]
-        if meters or flat:
-            used[name], quality[name] = total(meters, size), worst(meters, size)
+    of_flat: dict[str | None, list[Series]] = {flat.id: [] for flat in community.flats}
+    for meter in community.meters_of("electricity"):
+        of_flat.setdefault(meter.flat, []).append(series[meter.id])
+    for flat, meters in of_flat.items():
+        name = flat or COMMON
+        used[name], quality[name] = total(meters, size), worst(meters, size)
     return used, quality
 
 

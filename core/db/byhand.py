@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.communityfile import CommunityFile, build
+from core.db import stale
 from core.db.connection import Connection
 from core.errors import BadInput
+from core.time import parse_time
 from core.yamltext import Tree
 
 KINDS = ("edit", "replacement")
@@ -68,4 +70,5 @@ def withdraw(connection: Connection, slug: str, kind: str, key: str, by: str, wh
             "INSERT INTO event (community, kind, key, body, recorded_at, author) VALUES (%s, %s, %s, %s, %s, %s)",
             (slug, "withdrawal", f"{kind} {key}", json.dumps({"kind": kind, "key": key, "why": why}), now, by),
         )
-        connection.execute("DELETE FROM derived_until WHERE community = %s", (slug,))
+        at = parse_time(entry.body["at"])
+        stale.span(connection, slug, entry.body["meter"], at, parse_time(entry.body.get("until") or entry.body["at"]))

@@ -14,6 +14,7 @@ from typing import Any
 
 from core.community import EVENT_SECTIONS, PELLET_EVENTS, Community
 from core.communityfile import CommunityFile, build
+from core.db import stale
 from core.db.connection import Connection
 from core.errors import BadInput
 from core.time import parse_time, rfc3339
@@ -141,8 +142,8 @@ def apply(connection: Connection, file: CommunityFile, now: datetime, author: st
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('apply'), hashtext(%s))", (slug,))
         difference = compare(connection, file)
         _refuse_new_units(connection, file)
-        if _derives_otherwise(connection, slug, config, difference):
-            connection.execute("DELETE FROM derived_until WHERE community = %s", (slug,))
+        if _derives_otherwise(connection, slug, config):
+            stale.everything(connection, slug)
         if difference.config:
             community = file.community
             connection.execute(
@@ -157,7 +158,11 @@ def apply(connection: Connection, file: CommunityFile, now: datetime, author: st
             )
             _write_meters(connection, file)
         for kind, key in difference.new_events:
-            add_event(connection, slug, kind, key, events[kind, key], now, author)
+            body = events[kind, key]
+            add_event(connection, slug, kind, key, body, now, author)
+            if kind in ("replacement", "edit"):
+                at = parse_time(body["at"])
+                stale.span(connection, slug, body["meter"], at, parse_time(body.get("until") or body["at"]))
         load(connection, slug)
     return difference
 
@@ -243,10 +248,8 @@ def _short(value: Any) -> str:
     return str(value)
 
 
-def _derives_otherwise(connection: Connection, slug: str, config: Tree, difference: Difference) -> bool:
+def _derives_otherwise(connection: Connection, slug: str, config: Tree) -> bool:
     """Whether quarter-hours and shares come out differently now, so that all of them must be derived anew."""
-    if any(kind in ("replacement", "edit") for kind, _ in difference.new_events):
-        return True
     row = connection.execute("SELECT config FROM community WHERE community = %s", (slug,)).fetchone()
     return row is not None and any(row[0].get(section) != config.get(section) for section in _DERIVED_FROM)
 

@@ -198,6 +198,16 @@ CREATE TABLE derived_until (
     community   text PRIMARY KEY,
     known_at    timestamptz NOT NULL
 );
+-- What has to be derived again although no reading came: a reading was set aside or added by hand, an import taken back,
+-- a meter's swap declared; without a meter it is everything, after a change of rules.
+CREATE TABLE derive_again (
+    community   text NOT NULL,
+    id          bigint GENERATED ALWAYS AS IDENTITY,
+    meter       text,
+    since       timestamptz,
+    until       timestamptz,
+    PRIMARY KEY (community, id)
+);
 
 CREATE VIEW energy_hour AS
     SELECT community, meter, date_bin('1 hour', start, timestamptz '2000-01-01 00:00+00') AS bucket,
