@@ -31,7 +31,7 @@ from settlement.derived.touched import Block, Span, blocks, ranges
 from settlement.estimates import LOOK_BACK
 from settlement.model import Series
 from settlement.readings import boundaries, normal_spacing
-from settlement.registers import RETURNS_WITHIN
+from settlement.registers import RETURNS_WITHIN, STRAYS_FOR
 from settlement.store import one_at_a_time, readings_for
 
 _DAY = timedelta(days=1)
@@ -178,7 +178,9 @@ class _Update:
                 found[name] = one
                 continue
             whole.add(name)
-            known = [*near, *(int(times[place]) for place in (0, -1) if len(times))]
+            # Coming back from a stray says something about all of it, in the month before too.
+            around = (near[0] - STRAYS_FOR, near[1] + STRAYS_FOR)
+            known = [*around, *(int(times[place]) for place in (0, -1) if len(times))]
             for other in self._months_of(min(known), max(known)):
                 if other != month:
                     self._months[other].whole.add(name)
