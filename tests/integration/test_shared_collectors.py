@@ -146,9 +146,8 @@ def test_a_member_that_leaves_for_good_takes_what_waits_and_is_forgotten(databas
 
     publishing = threading.Thread(target=go_on)
     publishing.start()
-    leaving = threading.Thread(
-        target=leave, args=(database_url, Address.parse(quick_broker.url), "bench", Share("east")), daemon=True
-    )
+    place = (Address.parse(quick_broker.url), "bench", Share("east"), quick_broker.folder / "data")
+    leaving = threading.Thread(target=leave, args=(database_url, *place), daemon=True)
     leaving.start()
     leaving.join(20)
     assert not leaving.is_alive(), "there is always something new"
