@@ -186,17 +186,20 @@ class PollSource:
                 tasks.create_task(self._serve(group))
 
     async def _serve(self, group: _Group) -> None:
+        latest = self._clock()
         try:
             while True:
-                device = min(group.devices, key=lambda polled: polled.due)
                 now = self._clock()
+                if now < latest:
+                    self._set_back(group, latest - now, now)
+                latest = now
+                device = min(group.devices, key=lambda polled: polled.due)
                 wait = (device.due - now).total_seconds()
                 if wait <= 0:
                     metrics.POLL_LATE.observe(-wait)
                     self._hand_over(await self._poll(group, device))
                     continue
                 await asyncio.sleep(min(wait, _LONGEST_NAP))
-                self._mind_the_clock(group, now)
         finally:
             await group.line.close()
 
@@ -207,13 +210,11 @@ class PollSource:
             metrics.DROPPED.inc(max(len(delivery.readings), 1))
             _log.exception("a poll could not be handed over", device=delivery.source)
 
-    def _mind_the_clock(self, group: _Group, before: datetime) -> None:
-        """When the clock was set back, do not wait until it has caught up."""
-        now = self._clock()
-        if now < before:
-            _log.warning("the clock was set back", seconds=(before - now).total_seconds())
-            for device in group.devices:
-                device.due = min(device.due, device.next_due(now))
+    def _set_back(self, group: _Group, step: timedelta, now: datetime) -> None:
+        """When the clock was set back, during a nap or a poll, do not wait until it has caught up."""
+        _log.warning("the clock was set back", seconds=step.total_seconds())
+        for device in group.devices:
+            device.due = min(device.due, device.next_due(now))
 
     async def _poll(self, group: _Group, device: _Polled) -> Delivery:
         intake, due = device.intake, device.due
