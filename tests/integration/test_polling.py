@@ -17,7 +17,6 @@ from collector.delivery import Delivery
 from collector.intake import Intake
 from collector.sources.polling import PollSource
 from collector.store import Store
-from collector.writer import Writer
 from core.community import Community
 from core.communityfile import parse
 from core.time import utc_now
@@ -69,7 +68,7 @@ match: {vendor: Test, models: [Heat]}
 maturity: document-only
 provenance: [{source: "a test"}]
 link: {transport: mbus, timeout: 300ms, min_interval: BUDGET}
-points: [{id: energy, quantity: thermal_energy, unit: kWh, class: counter, path: /energy}]
+points: [{id: energy, quantity: thermal_energy, unit: kWh, class: counter, mbus: {record: energy_wh}}]
 """
 
 
@@ -349,13 +348,10 @@ def test_a_meter_that_refuses_for_69_minutes_is_left_alone_for_69_minutes_over_a
     store = Store(database_url, "small")
     with in_thread(mbus_size, wake_ups(times)) as served:
         described = community(heat(tmp_path, "69min"), f"mbus-tcp://127.0.0.1:{served.port}/5", feed="energy")
-        with polling(described, tmp_path, store.last_tries()) as heard:
+        with polling(described, tmp_path, store.last_tries(5)) as heard:
             until(lambda: heard.heard("d-0"))
-        writer = Writer(Store(database_url, "small"), utc_now)
-        writer.start()
-        assert all(writer.offer(delivery) for delivery in heard.deliveries)
-        assert writer.stop(10)
-        with polling(described, tmp_path, store.last_tries()) as again:
+        store.write(heard.deliveries, 5)
+        with polling(described, tmp_path, store.last_tries(5)) as again:
             time.sleep(1)
         assert (len(times), again.deliveries) == (1, [])
         long_ago = {"d-0": utc_now() - timedelta(minutes=69)}
