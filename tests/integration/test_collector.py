@@ -25,6 +25,7 @@ from simulators.serve import Ready
 from simulators.truth import live_truth
 from tests.support.broker import Broker, free_port
 from tests.support.collecting import (
+    KAMHEAT,
     LETTERS,
     NOW,
     READINGS,
@@ -189,7 +190,7 @@ def test_a_changed_community_is_taken_over_without_a_restart(database_url, broke
         until(lambda: states[-1:] == ["online"], 30)
         apply_small(database_url, device)
         until(lambda: states[-2:] == ["offline", "online"], 30)
-        publish("w/h", {"timestamp": rfc3339(NOW), "total_energy_consumption_kwh": 12.5})
+        publish("w/h", {**KAMHEAT, "timestamp": rfc3339(NOW), "total_energy_consumption_kwh": 12.5})
         until(lambda: rows(database_url, READINGS))
     assert rows(database_url, READINGS) == [("heat-A01", NOW, Decimal("12.5"))]
 

@@ -29,6 +29,7 @@ from core.errors import Unavailable
 from core.time import rfc3339
 from tests.support.broker import Broker
 from tests.support.collecting import (
+    KAMHEAT,
     LETTERS,
     NOW,
     READINGS,
@@ -238,7 +239,7 @@ def test_the_service_outlives_an_outage_and_then_takes_a_changed_community_over(
         database.start()
         apply_small(database.url, device)
         until(lambda: states[-2:] == ["offline", "online"], 30)
-        publish("w/h", {"timestamp": rfc3339(NOW), "total_energy_consumption_kwh": 12.5})
+        publish("w/h", {**KAMHEAT, "timestamp": rfc3339(NOW), "total_energy_consumption_kwh": 12.5})
         until(lambda: len(rows(database.url, READINGS)) == 2)
     assert rows(database.url, READINGS) == [*stored(0), ("heat-A01", NOW, Decimal("12.5"))]
 

@@ -102,6 +102,8 @@ def native(index: int, value: str | None = None) -> dict[str, str]:
     return {"time": rfc3339(NOW + timedelta(minutes=index)), "value": value or f"{1000 + index}.125"}
 
 
+KAMHEAT = {"meter": "kamheat", "media": "heat"}
+"""How wmbusmeters names a Kamstrup heat meter; its profile believes no other."""
 READINGS = "SELECT meter, time, value FROM reading ORDER BY 1, 2"
 LETTERS = "SELECT source, payload, reason FROM dead_letter ORDER BY id"
 
