@@ -64,7 +64,8 @@ class Transport(_Part):
     """How the device is spoken to; times as spans like 500ms or 3s.
 
     ``silence`` is how long it may say nothing before that is worth an alert; ``min_interval`` is a meter's budget: it
-    is never asked more often. ``requests`` are the addresses an HTTP device is asked for, in that order.
+    is never asked more often. ``requests`` are the addresses an HTTP device is asked for, in that order; without any
+    it is asked for the link itself.
     """
 
     transport: Literal["modbus-tcp", "modbus-rtu", "rtu-over-tcp", "mqtt", "http-json", "http-xml", "mbus", "dsmr"]

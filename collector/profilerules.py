@@ -35,8 +35,6 @@ def faults(profile: Profile) -> Iterator[tuple[Path, str]]:
     for index, mark in enumerate(profile.identify):
         yield from _origin_faults(profile, mark, ("identify", index))
         yield from _identity_faults(profile, mark, ("identify", index))
-    if profile.link.transport in HTTP and not profile.link.requests:
-        yield ("link", "requests"), "an HTTP profile needs 'requests', the addresses to ask for"
 
 
 def _identity_faults(profile: Profile, mark: Identify, where: Path) -> Iterator[tuple[Path, str]]:
