@@ -36,7 +36,7 @@ for _name in [name for name in os.environ if name.startswith("WIJKENERGIE_")]:
 
 # No deadline: one example's time says more about the machine's other work than about the code.
 settings.register_profile("dev", max_examples=100, deadline=None)
-settings.register_profile("ci", max_examples=300, deadline=None, print_blob=True)
+settings.register_profile("ci", max_examples=150, deadline=None, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
 

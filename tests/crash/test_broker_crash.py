@@ -70,6 +70,7 @@ def test_what_forty_killed_brokers_lose_is_what_the_gap_report_names(rig: Rig, s
     survive(rig, seed, kills=40)
 
 
+@pytest.mark.long
 def test_a_broker_that_is_restarted_in_order_loses_nothing(rig: Rig, seed: int):
     rig.collect()
     rig.start_publisher(seed, 300)

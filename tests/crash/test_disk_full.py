@@ -50,6 +50,7 @@ def fill(rig: Rig, words: str) -> list[Row]:
     return expected
 
 
+@pytest.mark.long
 def test_a_full_spool_stops_the_acknowledgements_and_loses_nothing(rig: Rig):
     rig.spool_bytes = 10_000
     stored_once(rig, fill(rig, "is full"))

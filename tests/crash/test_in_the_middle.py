@@ -77,6 +77,7 @@ def test_what_was_committed_and_never_acknowledged_comes_again_and_is_not_double
     assert duplicates >= len(expected), "the broker sent nothing again, so nothing is shown"
 
 
+@pytest.mark.long
 def test_a_collector_killed_again_and_again_while_it_empties_its_spool_doubles_nothing(rig: Rig, seed: int):
     rig.collect()
     dice = random.Random(seed)

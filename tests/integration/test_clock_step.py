@@ -10,6 +10,8 @@ from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from collector.service import Collector
 from collector.spool import Spool
 from core.community import Community
@@ -49,6 +51,7 @@ def roof(broker: Broker) -> Iterator[Community]:
             building.terminate()
 
 
+@pytest.mark.long
 def test_a_clock_that_jumps_stops_no_poll_and_loses_no_message(database_url, broker, tmp_path):
     clock = Clock()
     spool = Spool(tmp_path / "spools" / "small", 1_000_000)

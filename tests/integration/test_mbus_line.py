@@ -199,7 +199,7 @@ match: {vendor: Test, models: [Heat]}
 maturity: document-only
 provenance: [{source: "a test"}]
 link: {transport: mbus, timeout: 200ms}
-points: [{id: energy, quantity: thermal_energy, unit: kWh, class: counter, path: /energy}]
+points: [{id: energy, quantity: thermal_energy, unit: kWh, class: counter, mbus: {record: energy_wh}}]
 """
 
 

@@ -182,6 +182,7 @@ def test_messages_are_spaced_so_that_every_quarter_hour_boundary_is_said(broker)
     assert QUARTER % 2 == 0
 
 
+@pytest.mark.long
 def test_while_the_broker_is_away_the_building_remembers_what_it_has_to_say(broker):
     with listener(broker, "wijkenergie/#") as heard, building(broker, "--every", "1"):
         heard.wait_for(2)
@@ -194,6 +195,7 @@ def test_while_the_broker_is_away_the_building_remembers_what_it_has_to_say(brok
     assert times[-1] - times[0] >= timedelta(seconds=6)
 
 
+@pytest.mark.long
 def test_a_building_that_was_killed_says_again_what_was_not_acknowledged(broker, tmp_path):
     outbox = tmp_path / "outbox"
     options = ("--every", "1", "--outbox", str(outbox))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from collector.catalogue import parse
@@ -95,6 +95,7 @@ def truths(draw: st.DrawFn) -> Truth:
 kinds = st.sampled_from([("inverter", "pv_energy"), ("electricity_meter", "electric_energy_import")])
 
 
+@settings(max_examples=60)
 @given(truths(), kinds, st.sampled_from([None, 0, 1, 40]))
 def test_the_true_order_and_scale_always_fit_and_so_no_wrong_one_can_fit_in_their_place(truth, kind, days):
     profile = parse(
@@ -117,6 +118,7 @@ def test_the_true_order_and_scale_always_fit_and_so_no_wrong_one_can_fit_in_thei
     assert any(one.verdict == "fits" for one in (found.written, *found.suggested))
 
 
+@settings(max_examples=60)
 @given(truths(), kinds)
 def test_a_profile_that_is_right_is_never_said_to_be_wrong(truth, kind):
     text = PROFILE.format(kind=kind[0], quantity=kind[1], counter=truth.counter, power=truth.gauge)
@@ -132,6 +134,7 @@ def test_a_profile_that_is_right_is_never_said_to_be_wrong(truth, kind):
     assert (found.written.changes, found.written.heard["energy"].amounts) == (0, truth.kilowatt_hours())
 
 
+@settings(max_examples=60)
 @given(st.lists(st.lists(st.integers(0, 0xFFFF), max_size=4), min_size=1, max_size=3), kinds)
 def test_any_registers_get_an_answer_with_a_sentence(contents, kind):
     profile = parse(PROFILE.format(kind=kind[0], quantity=kind[1], counter="float32", power="int32"), "test.yaml")
