@@ -104,6 +104,7 @@ def test_a_meter_with_swapped_words_is_refused_with_what_would_fit(read: Run) ->
     assert [json.loads(line)["point"] for line in said.stdout.splitlines()] == ["import", "export", "power"]
 
 
+@pytest.mark.long
 def test_the_answer_is_one_object_behind_the_readings_for_machines(read: Run) -> None:
     with field_device(4, sdm630(6144, swapped)) as link:
         said = read("eastron.sdm630", link, "--json")
@@ -115,6 +116,7 @@ def test_the_answer_is_one_object_behind_the_readings_for_machines(read: Run) ->
     assert answer["would_fit"][0]["points"][2] == {"point": "power", "says": "2,831 W", "because": "possible"}
 
 
+@pytest.mark.long
 def test_without_the_check_a_device_is_asked_once_and_nothing_is_judged(read: Run) -> None:
     asked: list[float] = []
     plain = sdm630(6144, swapped)
@@ -130,6 +132,7 @@ def test_without_the_check_a_device_is_asked_once_and_nothing_is_judged(read: Ru
     assert len(asked) == 2  # one request per block
 
 
+@pytest.mark.long
 def test_a_device_that_goes_away_between_two_looks_is_judged_by_the_first(read: Run, tmp_path: Path) -> None:
     hasty = (
         (FOLDER / "eastron.sdm630.yaml").read_text(encoding="utf-8").replace("{transport", "{timeout: 300ms, transport")
@@ -167,6 +170,7 @@ def test_the_stored_value_of_the_meter_tells_which_word_order_and_which_scale(re
     assert "This would fit: energy x 0.1" in tenfold.stderr
 
 
+@pytest.mark.long
 def test_a_device_of_the_community_is_recognised_by_its_link(read: Run, database_url: str) -> None:
     with field_device(3, lambda: inverter.image(1, utc_now()) or {}) as link:
         port = int(link.rpartition(":")[2].partition("/")[0])
@@ -181,6 +185,7 @@ def known(url: str, name: str, meter: str | None, now: datetime = NOON):
     return look_around(Settings(database_url=SecretStr(url)), name, LINK, meter, now)
 
 
+@pytest.mark.long
 def test_a_database_that_is_away_or_empty_costs_one_sentence_unless_a_meter_was_named(
     read: Run, empty_database_url: str, database_url: str
 ) -> None:
@@ -250,6 +255,7 @@ def test_an_inverter_that_shines_at_midnight_does_not_fit(noon_url: str) -> None
     assert check(load("sunspec.inverter"), [look], day).verdict == "fits"
 
 
+@pytest.mark.long
 def test_a_meter_that_is_not_there_or_that_the_device_cannot_fill_is_named(noon_url: str) -> None:
     with pytest.raises(BadInput, match=r"^There is no meter 'el-A0'; the nearest is 'el-A0\d'\.$"):
         known(noon_url, "eastron.sdm630", "el-A0")

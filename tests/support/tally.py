@@ -17,8 +17,9 @@ BUDGET_MINUTES = {
     "unit": 0.9, "property": 1.6, "contract": 0.6, "integration": 5.6, "crash": 1.5, "browser": 1.0, "realyear": 0.5,
     "damage": 0.3,
 }  # fmt: skip
-"""What each kind of ``make test`` may take, the 12 minutes together. One kind over its own budget is said; all
-together over theirs fails CI, so that one slow test on a busy machine does not."""
+"""What each kind of ``make test`` may take on a quiet machine, the 12 minutes together; a kind over its own is said."""
+_SLACK = 1.7
+"""All together over so many times theirs fails CI: a machine with other work may be slower, a suite may not creep."""
 
 ALLOWED_SKIPS = {
     "the server has no TimescaleDB": "no package index carries the extension; it is run by hand before a release",
@@ -75,7 +76,7 @@ class Tally:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """In CI a test that should have run, or more minutes than there are, fails the run."""
-        too_slow = sum(self._seconds.values()) > 60 * sum(BUDGET_MINUTES.values())
+        too_slow = sum(self._seconds.values()) > 60 * sum(BUDGET_MINUTES.values()) * _SLACK
         if self._strict and session.exitstatus == pytest.ExitCode.OK and (self._wrong_skips or too_slow):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
