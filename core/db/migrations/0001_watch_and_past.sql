@@ -70,3 +70,12 @@ RETURNS TABLE (community text, meter text, start timestamptz, energy bigint, qua
     SELECT p.community, p.meter, p.start, p.energy, p.quality, p.method, p.known_at
     FROM public.quarter_past p WHERE p.known_at <= moment AND p.superseded_at > moment
 $$;
+-- What has to be derived again although no reading came. Adds only; nothing stored is touched.
+CREATE TABLE derive_again (
+    community   text NOT NULL,
+    id          bigint GENERATED ALWAYS AS IDENTITY,
+    meter       text,
+    since       timestamptz,
+    until       timestamptz,
+    PRIMARY KEY (community, id)
+);
