@@ -26,18 +26,47 @@ class Measure:
 
 @dataclass(frozen=True)
 class Charge:
-    """One pool to be divided: exact cents per party (negative is a credit), and what the line shows."""
+    """One pool to be divided, and how: each party's exact share is its ``basis`` times ``factor``.
+
+    Attributes
+    ----------
+    code
+        Of the line.
+    basis
+        What each party is charged by: kWh, days, m2 days, heat; negative nowhere.
+    factor
+        Cents for one unit of the basis: a price, or a pool's cents divided by the sum of the basis; negative is a
+        credit.
+    vat_percent
+        Rate of the line.
+    price
+        Printed beside the quantity, where the line has one [EUR].
+    measures
+        What each party's line shows beside its amount.
+    """
 
     code: str
-    shares: Mapping[Spell, Fraction]
+    basis: Mapping[Spell, Fraction]
+    factor: Fraction
     vat_percent: Decimal
     price: Decimal | None = None
     measures: Mapping[Spell, Measure] | None = None
 
     @property
+    def shares(self) -> dict[Spell, Fraction]:
+        """Exact cents of each party."""
+        return {spell: part * self.factor for spell, part in self.basis.items()}
+
+    @property
     def total(self) -> int:
         """The building's total: exact cents rounded half-up once."""
-        return half_up(sum(self.shares.values(), Fraction(0)))
+        return half_up(self.factor * sum(self.basis.values(), Fraction(0)))
+
+
+def per_part(pool: int | Fraction, basis: Mapping[Spell, Fraction]) -> Fraction:
+    """Return cents for one unit of a basis that a pool is divided by; 0 where the basis is zero throughout."""
+    whole = sum(basis.values(), Fraction(0))
+    return Fraction(pool) / whole if whole else Fraction(0)
 
 
 def lines(charge: Charge, community: str, month: str, *, include_vat: bool) -> dict[Spell, Line]:

@@ -7,16 +7,18 @@ fixed measure too. Source: contract section 3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from core.community import Community, HeatRule
 from core.money import half_up
 from core.time import Month
+from core.units import MILLIONTHS, decimal_text
+from settlement.charges import Charge, Measure, per_part
 from settlement.model import Spell
 from settlement.pellets import PelletMonth
-from settlement.tariffs import cents, valid_on
+from settlement.tariffs import Stretch, cents, valid_on
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,43 @@ def fixed_measure(community: Community, rule: HeatRule, spells: Sequence[Spell])
     return {spell: Fraction(spell.days) for spell in spells}
 
 
-def divided(amount: int | Fraction, measure: Mapping[Spell, Fraction]) -> dict[Spell, Fraction]:
-    """Divide an amount exactly in proportion to a measure; nothing where the measure is zero throughout."""
-    whole = sum(measure.values(), Fraction(0))
-    if not whole:
-        return dict.fromkeys(measure, Fraction(0))
-    return {spell: amount * part / whole for spell, part in measure.items()}
+def charges(
+    community: Community,
+    stretch: Stretch,
+    spells: Sequence[Spell],
+    cost: HeatPool,
+    heat: Mapping[Spell, int],
+    *,
+    in_units: bool,
+) -> Iterator[Charge]:
+    """Charge the heat pool: the measured part by metered heat, the fixed part by area or equally, both by days.
+
+    Parameters
+    ----------
+    stretch
+        Of the month's first day; its VAT is the month's.
+    heat
+        Of each spell [mWh, or millionths of a unit].
+    in_units
+        Whether meters show allocator units.
+    """
+    rates = stretch.tariff.vat_percent
+    vat = rates.electricity if rates.heat is None else rates.heat  # 0 percent is a rate
+    fixed = fixed_measure(community, cost.rule, spells)
+    unit = "m²·days" if cost.rule.fixed_by == "floor_area" else "days"
+    by_fixed = {spell: Measure(_decimal(amount), unit) for spell, amount in fixed.items()}
+    measured = {spell: Fraction(amount, MILLIONTHS) for spell, amount in heat.items()}
+    if any(measured.values()):
+        heat_unit = "units" if in_units else "kWh"
+        shown = {spell: Measure(decimal_text(amount), heat_unit) for spell, amount in heat.items()}
+    else:
+        measured, shown = fixed, by_fixed
+    yield Charge("heat_measured", measured, per_part(cost.measured, measured), vat, None, shown)
+    yield Charge("heat_fixed", fixed, per_part(cost.fixed, fixed), vat, None, by_fixed)
+
+
+def _decimal(amount: Fraction) -> str:
+    places = 0
+    while (amount * 10**places).denominator != 1:
+        places += 1
+    return decimal_text(int(amount * 10**places), places)

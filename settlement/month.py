@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from itertools import chain
 
@@ -13,9 +12,8 @@ from core.community import Community
 from core.errors import CheckFailed
 from core.money import half_up
 from core.time import Month, days_between, from_microseconds, rfc3339
-from core.units import decimal_text
-from settlement import balance, heat, intervals, invariants, pellets, plausibility, readings, sun, tariffs
-from settlement.charges import Charge, Measure, lines
+from settlement import balance, heat, intervals, invariants, pellets, plausibility, pools, readings, sun, tariffs
+from settlement.charges import Charge, lines
 from settlement.ledger import Ledger, book_month
 from settlement.model import Check, Finding, Line, Readings, Series, Spell
 from settlement.sun import COMMON, Sun
@@ -47,6 +45,7 @@ class Settled:
     energy: Energy
     pellets: pellets.PelletMonth | None
     heat: heat.HeatPool | None
+    charges: tuple[Charge, ...]
     charged: tuple[Mapping[Spell, Line], ...]
     advances: Mapping[Spell, int]
     ledger: Ledger
@@ -79,13 +78,14 @@ def settle(community: Community, month: Month, known: Readings) -> Settled:
     fuel = pellets.account(community, month, _heat_between(community, known))
     cost = heat.pool(community, month, fuel)
     owner = Spell(community.owner, "", month.first_day, month.end_day)
-    charges = [
-        *_solar(community, stretches, spells, energy),
-        *_feed_in(community, stretches, spells, energy, owner),
-        *_common(community, month, stretches, spells, energy),
-        *_fixed(month, stretches, spells),
-        *(_heat(community, stretches[0], spells, energy, cost) if cost else ()),
-    ]
+    charges = (
+        *pools.of_sun(community, month, stretches, spells, energy.sun, owner),
+        *(
+            heat.charges(community, stretches[0], spells, cost, energy.heat, in_units=energy.heat_in_units)
+            if cost
+            else ()
+        ),
+    )
     include_vat = stretches[0].tariff.prices_include_vat
     charged = tuple(lines(charge, community.community, str(month), include_vat=include_vat) for charge in charges)
     advances = _advances(community, month, spells)
@@ -112,7 +112,19 @@ def settle(community: Community, month: Month, known: Readings) -> Settled:
     figures = balance.of_month(community, energy.series, energy.sun, fuel)
     findings += balance.findings(figures, fuel)
     return Settled(
-        community, month, stretches, spells, energy, fuel, cost, charged, advances, ledger, checks, tuple(findings)
+        community,
+        month,
+        stretches,
+        spells,
+        energy,
+        fuel,
+        cost,
+        charges,
+        charged,
+        advances,
+        ledger,
+        checks,
+        tuple(findings),
     )
 
 
@@ -167,91 +179,6 @@ def _heat_between(community: Community, known: Readings) -> pellets.HeatBetween:
     return between
 
 
-def _solar(
-    community: Community, stretches: Sequence[Stretch], spells: Sequence[Spell], energy: Energy
-) -> Iterator[Charge]:
-    """Charge the sun each party used, one charge per price."""
-    for price, group in _by_price(stretches, "solar_eur_per_kwh").items():
-        used = {
-            spell: sum(_within(community, energy.sun, spell, part, energy.sun.shared[spell.flat]) for part in group)
-            for spell in spells
-        }
-        shares = {spell: Fraction(amount, 10**6) * cents(price) for spell, amount in used.items()}
-        shown = {spell: Measure(decimal_text(amount), "kWh") for spell, amount in used.items()}
-        yield Charge("solar", shares, group[0].tariff.vat_percent.electricity, price, shown)
-
-
-def _feed_in(
-    community: Community, stretches: Sequence[Stretch], spells: Sequence[Spell], energy: Energy, owner: Spell
-) -> Iterator[Charge]:
-    """Credit what was left over, to whom the sharing rule says, one charge per price."""
-    for price, group in _by_price(stretches, "feed_in_eur_per_kwh").items():
-        credit: dict[Spell, Fraction] = dict.fromkeys([*spells, owner], Fraction(0))
-        for stretch in group:
-            span = energy.sun.between(community, stretch.start, stretch.until)
-            surplus = sum(energy.sun.surplus[span.start : span.stop])
-            match stretch.sharing.surplus:
-                case "owner":
-                    credit[owner] += surplus
-                case "community":
-                    weights = stretch.sharing.weights if stretch.sharing.key in ("fixed", "optimal", "hybrid") else None
-                    measure = {
-                        spell: Fraction(weights[spell.flat] if weights else 1) * stretch.days_of(spell)
-                        for spell in spells
-                    }
-                    for spell, part in heat.divided(surplus, measure).items():
-                        credit[spell] += part
-                case "unused_share":
-                    for spell in spells:
-                        credit[spell] += _within(community, energy.sun, spell, stretch, energy.sun.unused[spell.flat])
-        shares = {spell: -amount / 10**6 * cents(price) for spell, amount in credit.items()}
-        shown = {spell: Measure(decimal_text(half_up(amount)), "kWh") for spell, amount in credit.items()}
-        yield Charge("feed_in", shares, group[0].tariff.vat_percent.electricity, price, shown)
-
-
-def _common(
-    community: Community, month: Month, stretches: Sequence[Stretch], spells: Sequence[Spell], energy: Energy
-) -> Iterator[Charge]:
-    """Charge the common area's sun and invoices, by floor area and days."""
-    pool = Fraction(sum(amount for _, amount in heat.invoices_of(community, month, "common")))
-    if COMMON in energy.sun.shared:
-        for stretch in stretches:
-            span = energy.sun.between(community, stretch.start, stretch.until)
-            used = sum(energy.sun.shared[COMMON][span.start : span.stop])
-            pool += Fraction(used, 10**6) * cents(stretch.tariff.solar_eur_per_kwh)
-    if pool:
-        shares = heat.divided(pool, heat.areas_by_days(community, spells))
-        yield Charge("common", shares, stretches[0].tariff.vat_percent.electricity)
-
-
-def _fixed(month: Month, stretches: Sequence[Stretch], spells: Sequence[Spell]) -> Iterator[Charge]:
-    """Charge the fixed monthly amount by days, one charge per price."""
-    for price, group in _by_price(stretches, "fixed_eur_per_month").items():
-        days = {spell: sum(stretch.days_of(spell) for stretch in group) for spell in spells}
-        shares = {spell: cents(price) * count / month.days for spell, count in days.items()}
-        shown = {spell: Measure(str(count), "days") for spell, count in days.items()}
-        yield Charge("fixed", shares, group[0].tariff.vat_percent.electricity, price, shown)
-
-
-def _heat(
-    community: Community, stretch: Stretch, spells: Sequence[Spell], energy: Energy, cost: heat.HeatPool
-) -> Iterator[Charge]:
-    """Charge the heat pool: the measured part by metered heat, the fixed part by area or equally, both by days."""
-    rates = stretch.tariff.vat_percent
-    vat = rates.electricity if rates.heat is None else rates.heat  # 0 percent is a rate
-    fixed = heat.fixed_measure(community, cost.rule, spells)
-    unit = "m²·days" if cost.rule.fixed_by == "floor_area" else "days"
-    by_fixed = {spell: Measure(_decimal(amount), unit) for spell, amount in fixed.items()}
-    measured = {spell: Fraction(amount) for spell, amount in energy.heat.items()}
-    if any(measured.values()):
-        heat_unit = "units" if energy.heat_in_units else "kWh"
-        shown = {spell: Measure(decimal_text(amount), heat_unit) for spell, amount in energy.heat.items()}
-    else:
-        measured, shown = fixed, by_fixed
-    yield Charge("heat_measured", heat.divided(cost.measured, measured), vat, None, shown)
-    yield Charge("heat_fixed", heat.divided(cost.fixed, fixed), vat, None, by_fixed)
-
-
 def _advances(community: Community, month: Month, spells: Sequence[Spell]) -> dict[Spell, int]:
     """Sum what each household pays in advance, by days, rounded half-up [cents]."""
     result = {}
@@ -264,25 +191,3 @@ def _advances(community: Community, month: Month, spells: Sequence[Spell]) -> di
                 exact += cents(max(started, key=lambda entry: entry.start).eur_per_month) / month.days
         result[spell] = half_up(exact)
     return result
-
-
-def _by_price(stretches: Sequence[Stretch], field: str) -> dict[Decimal, list[Stretch]]:
-    groups: dict[Decimal, list[Stretch]] = {}
-    for stretch in stretches:
-        groups.setdefault(getattr(stretch.tariff, field), []).append(stretch)
-    return groups
-
-
-def _within(community: Community, days: Sun, spell: Spell, stretch: Stretch, values: Sequence[int]) -> int:
-    start, until = max(spell.start, stretch.start), min(spell.until, stretch.until)
-    if until <= start:
-        return 0
-    span = days.between(community, start, until)
-    return sum(values[span.start : span.stop])
-
-
-def _decimal(amount: Fraction) -> str:
-    places = 0
-    while (amount * 10**places).denominator != 1:
-        places += 1
-    return decimal_text(int(amount * 10**places), places)

@@ -80,7 +80,7 @@ def test_a_lone_cent_goes_to_everybody_in_turn() -> None:
 
 @given(shares(), st.decimals(0, 100, places=2))
 def test_vat_is_on_the_invoice_side_the_contract_says(exact: dict[str, Fraction], percent: Decimal) -> None:
-    charge = Charge("solar", {spell(name): share for name, share in exact.items()}, percent)
+    charge = Charge("solar", {spell(name): share for name, share in exact.items()}, Fraction(1), percent)
     rate = Fraction(percent) / 100
     including = lines(charge, "de-ster", "2026-01", include_vat=True)
     excluding = lines(charge, "de-ster", "2026-01", include_vat=False)
@@ -96,7 +96,7 @@ def test_vat_is_on_the_invoice_side_the_contract_says(exact: dict[str, Fraction]
 
 @given(shares())
 def test_who_owes_exactly_nothing_gets_no_line(exact: dict[str, Fraction]) -> None:
-    charge = Charge("fixed", {spell(name): share for name, share in exact.items()}, Decimal(21))
+    charge = Charge("fixed", {spell(name): share for name, share in exact.items()}, Fraction(1), Decimal(21))
     written = lines(charge, "de-ster", "2026-01", include_vat=True)
     assert {one.party for one in written} == {name for name, share in exact.items() if share}
 
