@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from collector.delivery import Delivery
 from collector.intake import Intake
 from collector.sources.clockwork import next_poll, phases
 from collector.sources.polling import PollSource
+from collector.spool import Spool
 from collector.writer import Writer
 from core.communityfile import parse
 from core.db.readings import Inserted
@@ -33,6 +35,7 @@ EVERY = timedelta(seconds=2)
 WARM_SECONDS = 6
 SECONDS = 20
 FILES = 4096
+SPOOL_BYTES = 10_000_000
 HOST = "127.0.0.1"
 PROFILE = """
 schema: 1
@@ -98,10 +101,13 @@ class Counting:
     def __init__(self) -> None:
         self.readings = 0
 
-    def write(self, deliveries: Iterable[Delivery]) -> Inserted:
+    def write(self, deliveries: list[Delivery], seconds: float) -> Inserted:
         new = sum(len(delivery.readings) for delivery in deliveries)
         self.readings += new
         return Inserted(new, 0, 0)
+
+    def cut(self) -> None:
+        """Nothing waits here."""
 
     def close(self) -> None:
         """Hold nothing."""
@@ -131,15 +137,16 @@ def main() -> None:
         ports = json.loads(servers.stdout.readline())
         profile = Path(folder) / "meter.yaml"
         profile.write_text(PROFILE, encoding="utf-8")
-        measure(intakes(ports, profile))
+        with closing(Spool(Path(folder) / "spool", SPOOL_BYTES)) as spool:
+            measure(intakes(ports, profile), spool)
         servers.stdin.close()
 
 
-def measure(devices: list[Intake]) -> None:
+def measure(devices: list[Intake], spool: Spool) -> None:
     """Poll for a while and print how many polls came, how late, and what they cost."""
     heard: defaultdict[str, list[datetime]] = defaultdict(list)
     sink = Counting()
-    writer = Writer(sink, utc_now)
+    writer = Writer(sink, sink, spool, utc_now)
 
     def offer(delivery: Delivery) -> bool:
         if delivery.readings:
