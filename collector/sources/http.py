@@ -29,6 +29,7 @@ from core.errors import BadInput
 LARGEST: Final = 1_000_000
 """No device says more than this in one answer [bytes]."""
 _DENIED: Final = frozenset({401, 403})
+_HUNG_UP: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
 
 @cache
@@ -70,6 +71,11 @@ class HttpLine:
                 headers={"Accept-Encoding": "identity", "User-Agent": "wijkenergie"},
             )
         return self._client
+
+    @property
+    def connected(self) -> bool:
+        """Whether a connection may still be open from an earlier request."""
+        return self._client is not None and self.manners.keep_open
 
     def reader(self, link: HttpLink, profile: Profile) -> HttpReader:
         """Return a reader of one device."""
@@ -118,20 +124,28 @@ class HttpReader:
         """Ask for one document; no message names the secret."""
         shown = f"{self._link.base}{path}"
         address = shown.replace(PLACEHOLDER, quote(secret, safe=""))
-        client = self._line.client
+        kept = self._line.connected
         try:
-            async with (
-                asyncio.timeout(2 * self._line.manners.timeout),
-                client.stream("GET", address, auth=self._auth) as response,
-            ):
-                self._refuse(response, shown)
-                return await self._body(response, shown)
+            async with asyncio.timeout(2 * self._line.manners.timeout):
+                try:
+                    return await self._fetch(address, shown)
+                except _HUNG_UP:
+                    if not kept:
+                        raise
+                    # The server may have hung up just as we asked: a connection of our own choosing tells.
+                    await self._line.close()
+                    return await self._fetch(address, shown)
         except (httpx.ConnectError, httpx.ConnectTimeout):
             raise NoConnection(f"no connection to {self._link.port}") from None
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             await self._line.close()
             kind = type(error).__name__
             raise NoAnswer(f"no answer from {shown} ({kind})") from None
+
+    async def _fetch(self, address: str, shown: str) -> bytes:
+        async with self._line.client.stream("GET", address, auth=self._auth) as response:
+            self._refuse(response, shown)
+            return await self._body(response, shown)
 
     @staticmethod
     def _refuse(response: httpx.Response, shown: str) -> None:

@@ -228,3 +228,25 @@ def test_a_server_that_hung_up_in_between_is_called_again(tmp_path: Path) -> Non
     with web(once) as served:
         found = read(tmp_path, f"http://127.0.0.1:{served.port}", profile(tmp_path), 3)
     assert found == [(Document("/a", b"{}"),)] * 3
+
+
+def test_a_server_that_hangs_up_just_as_it_is_asked_is_called_once_more(tmp_path: Path) -> None:
+    def every_other(request: BaseHTTPRequestHandler) -> None:
+        if len(served.asked) % 2:
+            say(b"{}")(request)
+        else:
+            request.close_connection = True
+
+    with web(every_other) as served:
+        found = read(tmp_path, f"http://127.0.0.1:{served.port}", profile(tmp_path), 3)
+    assert found == [(Document("/a", b"{}"),)] * 3
+    assert len(served.asked) == 5  # the second and the third were not answered at first
+
+
+def test_a_server_that_never_answers_is_asked_once(tmp_path: Path) -> None:
+    def never(request: BaseHTTPRequestHandler) -> None:
+        request.close_connection = True
+
+    with web(never) as served, pytest.raises(NoAnswer, match="RemoteProtocolError"):
+        read(tmp_path, f"http://127.0.0.1:{served.port}", profile(tmp_path))
+    assert len(served.asked) == 1
