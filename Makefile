@@ -1,6 +1,7 @@
 # `make demo` shows the building; `make help` lists the rest. Nothing is needed but Python 3.11 or newer and make.
 
 VENV := .venv
+JOBS ?= 2
 RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --quiet --disable-pip-version-check --no-input install
 # Every package is named with its hash, so nothing is left to resolve, to build, or to trust.
@@ -18,8 +19,8 @@ help: ## show this list
 demo: $(VENV)/.runtime ## a whole building on this machine, in the browser; stop with Ctrl-C
 	@$(RUN)/wijkenergie demo $(ARGS)
 
-test: $(VENV)/.dev ## the tests CI runs, 12 minutes at most; ends with what was skipped and why
-	@$(RUN)/python -m pytest $(ARGS)
+test: $(VENV)/.dev ## the tests CI runs, 12 minutes at most, JOBS=2 at once; ends with what was skipped and why
+	@$(RUN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile $(ARGS)
 
 test-long: $(VENV)/.dev ## everything else: crash loops, long fuzzing, the whole access matrix, the golden year
 	@$(RUN)/python -m pytest -m long $(ARGS)
