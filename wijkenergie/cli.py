@@ -202,12 +202,13 @@ def collect(
 ) -> None:
     """Read the devices (runs until stopped)."""
     from collector import service  # noqa: PLC0415 - keeps other commands quick
+    from collector.collector import Share  # noqa: PLC0415 - see above
     from collector.sources.broker import Broker  # noqa: PLC0415 - see above
 
     settings = load_settings()
     if polls and share is None:
         raise BadInput("--polls goes with --share; a collector that is alone polls anyhow.")
-    member = None if share is None else service.Share(share, polls=polls)
+    member = None if share is None else Share(share, polls=polls)
     configure_log(settings.log)
     data_dir = absolute(settings.data_dir)
     with database(settings) as url:

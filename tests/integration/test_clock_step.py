@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.service import Collector
+from collector.collector import Collector
 from collector.spool import Spool
 from core.community import Community
 from core.time import rfc3339, utc_now

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from collector.collector import Collector
 from collector.delivery import Delivery, Health
 from collector.envelope import unpack
-from collector.service import Collector
 from collector.spool import Spool
 from collector.store import Store
 from core.db.connection import connect

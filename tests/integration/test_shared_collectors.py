@@ -18,7 +18,8 @@ from types import SimpleNamespace
 import pytest
 from paho.mqtt.enums import MQTTProtocolVersion
 
-from collector.service import Collector, Share, leave
+from collector.collector import Collector, Share
+from collector.service import leave
 from collector.sources.broker import Broker as Address
 from collector.spool import Spool
 from core.communityfile import parse
@@ -32,7 +33,7 @@ from tests.support.mqttload import Load
 
 ROOT = Path(__file__).parents[2]
 SERVICE = (
-    "import sys; from pathlib import Path; from collector.service import Share, run;"
+    "import sys; from pathlib import Path; from collector.collector import Share; from collector.service import run;"
     " run(*sys.argv[1:4], data_dir=Path(sys.argv[5]), share=Share(sys.argv[4]))"
 )
 

@@ -16,7 +16,7 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from collector.service import Collector
+from collector.collector import Collector
 from collector.spool import Spool
 from core.community import Community
 from core.communityfile import parse

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from collector.service import Collector, Share
+from collector.collector import Collector, Share
 from collector.sources.broker import Broker as Address
 from collector.spool import Spool
 from core.communityfile import parse
