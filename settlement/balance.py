@@ -144,11 +144,10 @@ def of_month(community: Community, series: Mapping[str, Series], sun: Sun, fuel:
 
     def total(*measures: Measures, common: bool | None = None) -> int | None:
         meters = [one for one in community.meters_of(*measures) if common in (None, one.common)]
-        known = [value for one in meters for value in series[one.id].energy if value is not None]
-        return sum(known) if known else None
+        return sum(series[one.id].known() for one in meters) if any(series[one.id].any for one in meters) else None
 
     in_units = any(meter.unit == "units" for meter in community.meters_of("heat"))  # which are no energy
-    given = {name: sum(values) for name, values in sun.shared.items()}
+    given = {name: values.total() for name, values in sun.shared.items()}
     generated = total("solar_generation")
     return Figures(
         has=kinds(community),
@@ -156,7 +155,7 @@ def of_month(community: Community, series: Mapping[str, Series], sun: Sun, fuel:
         sun=generated,
         sun_flats=None if generated is None else sum(given.values()) - given.get(COMMON, 0),
         sun_common=given.get(COMMON) if generated is not None else None,
-        surplus=None if generated is None else sum(sun.surplus),
+        surplus=None if generated is None else sun.surplus.total(),
         grid_import=total("grid_import"),
         grid_export=total("grid_export"),
         flats=total("electricity", common=False),

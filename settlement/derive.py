@@ -246,8 +246,7 @@ class _Update:
         for name, one in series.items():
             pairs = list(zip(one.quality, one.method, strict=True))
             labels += [pair for pair in dict.fromkeys(pairs) if pair not in labels]
-            energy = np.array([-1 if value is None else value for value in one.energy], dtype=np.int64)
-            found[name] = Columns(energy, np.array([labels.index(pair) for pair in pairs], dtype=np.int16))
+            found[name] = Columns(one.energy.array, np.array([labels.index(pair) for pair in pairs], dtype=np.int16))
         return self._save(found, bounds, changed, labels)
 
     def _save(

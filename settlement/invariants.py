@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from core.units import decimal_text
 from settlement.charges import Charge
 from settlement.heat import HeatPool
@@ -23,18 +25,16 @@ def _check(name: str, difference: int, decimals: int) -> Check:
 
 def of_sun(sun: Sun) -> Iterator[Check]:
     """Check the sun of every interval: given + left over = generated, and nobody gets more than was used."""
-    columns = list(sun.shared.values())
-    off, above = 0, 0
-    for index, generated in enumerate(sun.sun):
-        given = sum(column[index] for column in columns)
-        off = max(off, abs(given + sun.surplus[index] - (generated or 0)))
-        for name, column in sun.shared.items():
-            used = sun.used[name][index] or 0
-            above = max(above, column[index] - used, -column[index])
-    yield _check("sun: shared + surplus = generated, in every interval", off, 6)
+    given = sun.shared.by_interval()
+    generated = np.maximum(sun.sun.array, 0)
+    off = np.abs(given + sun.surplus.array - generated).max(initial=0)
+    above = 0
+    for name, column in sun.shared.items():
+        used = np.maximum(sun.used[name].array, 0)
+        above = max(above, int(np.maximum(column.array - used, -column.array).max(initial=0)))
+    yield _check("sun: shared + surplus = generated, in every interval", int(off), 6)
     yield _check("sun: 0 <= shared <= consumed, in every interval", above, 6)
-    generated = sum(value for value in sun.sun if value is not None)
-    month = sum(map(sum, columns)) + sum(sun.surplus) - generated
+    month = sun.shared.total() + sun.surplus.total() - sun.sun.total()
     yield _check("sun: shared + surplus = generated, in the month", month, 6)
 
 
@@ -42,9 +42,7 @@ def of_parties(
     sun: Sun, heat: Sequence[Series], shared: Mapping[Spell, int], measured: Mapping[Spell, int], common: int
 ) -> Iterator[Check]:
     """Check that the energy of all parties (and the common area) is the energy of the building."""
-    yield _check(
-        "sun: shares of all parties = shared", sum(shared.values()) + common - sum(map(sum, sun.shared.values())), 6
-    )
+    yield _check("sun: shares of all parties = shared", sum(shared.values()) + common - sun.shared.total(), 6)
     yield _check("heat: parties' heat = metered heat", sum(measured.values()) - sum(one.known() for one in heat), 6)
 
 

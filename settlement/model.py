@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
+
+from settlement.amounts import Amounts, Labels
 
 Quality = Literal["measured", "validated", "estimated", "edited", "missing"]
-WORST_FIRST: tuple[Quality, ...] = ("missing", "estimated", "edited", "validated", "measured")
+WORST_FIRST: Final[tuple[Quality, ...]] = ("missing", "estimated", "edited", "validated", "measured")
 
 
 @dataclass(frozen=True)
@@ -60,16 +62,37 @@ class Check:
 
 @dataclass(frozen=True)
 class Series:
-    """One meter's quantity per settlement interval [mWh or millionths]; None where it is missing."""
+    """One meter's quantity per settlement interval [mWh or millionths]; None where it is missing.
+
+    ``quality`` is numbered by ``WORST_FIRST``, so that the lower of two codes is the worse; ``method`` says how an
+    estimate was made.
+    """
 
     meter: str
-    energy: tuple[int | None, ...]
-    quality: tuple[Quality, ...]
-    method: tuple[str | None, ...]
+    energy: Amounts[int | None]
+    quality: Labels[Quality]
+    method: Labels[str | None]
+
+    @classmethod
+    def of(
+        cls, meter: str, energy: Sequence[int | None], quality: Sequence[Quality], method: Sequence[str | None]
+    ) -> Series:
+        """Make a series of single values."""
+        return cls(meter, Amounts.of(energy), Labels.of(quality, WORST_FIRST), Labels.of(method, (None,)))
+
+    @classmethod
+    def missing(cls, meter: str, size: int) -> Series:
+        """Make a series of a meter of which nothing is known."""
+        return cls(meter, Amounts.missing(size), Labels.all_of("missing", size, WORST_FIRST), Labels.all_of(None, size))
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is known."""
+        return bool(self.energy.known.any())
 
     def known(self, first: int = 0, end: int | None = None) -> int:
         """Sum of the intervals that are known."""
-        return sum(value for value in self.energy[first:end] if value is not None)
+        return self.energy.total(first, end)
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def settle(community: Community, month: Month, known: Readings) -> Settled:
     charged = tuple(lines(charge, community.community, str(month), include_vat=include_vat) for charge in charges)
     advances = _advances(community, month, spells)
     ledger = book_month(cost, fuel, charged, advances)
-    common = sum(energy.sun.shared.get(COMMON, ()))
+    common = energy.sun.shared[COMMON].total() if COMMON in energy.sun.shared else 0
     totals = sum(line.amount for group in charged for line in group.values()) - sum(advances.values())
     checks = tuple(
         chain(
@@ -146,8 +146,8 @@ def _energy(
     consumed, shared, warmth = {}, {}, {}
     for spell in spells:
         span = divided.between(community, spell.start, spell.until)
-        consumed[spell] = sum(value for value in used[spell.flat][span.start : span.stop] if value is not None)
-        shared[spell] = sum(divided.shared[spell.flat][span.start : span.stop])
+        consumed[spell] = used[spell.flat].total(span.start, span.stop)
+        shared[spell] = divided.shared[spell.flat].total(span.start, span.stop)
         warmth[spell] = sum(one.known(span.start, span.stop) for one in of("heat", spell.flat))
     heat_meters = tuple(series[meter.id] for meter in community.meters_of("heat"))
     in_units = any(meter.unit == "units" for meter in community.meters_of("heat"))

@@ -15,6 +15,7 @@ from core.money import half_up
 from core.time import Month
 from core.units import MILLIONTHS, decimal_text
 from settlement import heat
+from settlement.amounts import Amounts
 from settlement.charges import Charge, Measure, per_part
 from settlement.model import Spell
 from settlement.sun import COMMON, Sun
@@ -59,7 +60,7 @@ def _feed_in(
         credit: dict[Spell, Fraction] = dict.fromkeys([*spells, owner], Fraction(0))
         for stretch in group:
             span = sun.between(community, stretch.start, stretch.until)
-            surplus = sum(sun.surplus[span.start : span.stop])
+            surplus = sun.surplus.total(span.start, span.stop)
             match stretch.sharing.surplus:
                 case "owner":
                     credit[owner] += surplus
@@ -88,7 +89,7 @@ def _common(
     if COMMON in sun.shared:
         for stretch in stretches:
             span = sun.between(community, stretch.start, stretch.until)
-            used = sum(sun.shared[COMMON][span.start : span.stop])
+            used = sun.shared[COMMON].total(span.start, span.stop)
             pool += Fraction(used, MILLIONTHS) * cents(stretch.tariff.solar_eur_per_kwh)
     if pool:
         basis = heat.areas_by_days(community, spells)
@@ -112,9 +113,9 @@ def _by_price(stretches: Sequence[Stretch], field: str) -> dict[Decimal, list[St
     return groups
 
 
-def _within(community: Community, sun: Sun, spell: Spell, stretch: Stretch, values: Sequence[int]) -> int:
+def _within(community: Community, sun: Sun, spell: Spell, stretch: Stretch, values: Amounts[int]) -> int:
     start, until = max(spell.start, stretch.start), min(spell.until, stretch.until)
     if until <= start:
         return 0
     span = sun.between(community, start, until)
-    return sum(values[span.start : span.stop])
+    return values.total(span.start, span.stop)

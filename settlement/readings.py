@@ -20,6 +20,7 @@ from core.community import Community, Meter
 from core.time import Month, microseconds
 from core.units import to_core
 from settlement import edits
+from settlement.amounts import runs
 from settlement.model import Finding, MeterReadings, Quality, Series
 from settlement.registers import RETURNS_WITHIN, Break, Point, across_replacements, rising_pieces
 from settlement.shape import Shape
@@ -90,9 +91,7 @@ def intervals(
     edited = edits.findings(community, meter, bounds)
     known = edits.applied(community, meter, known)
     if known is None or not known.times:
-        size = len(bounds) - 1
-        absent: list[Quality] = ["missing"] * size
-        series = Series(meter.id, (None,) * size, tuple(absent), (None,) * size)
+        series = Series.missing(meter.id, len(bounds) - 1)
         text = f"{_named(meter)} has no readings in this month."
         return series, [*edited, Finding("no-readings", text, meter.id, bounds[0], bounds[-1])]
     if known.kind == "interval":
@@ -106,17 +105,13 @@ def intervals(
 
 def gaps(meter: Meter, series: Series, bounds: Sequence[int]) -> list[Finding]:
     """Name every stretch of missing and of estimated intervals of a meter, and the flat they concern."""
+    kinds: tuple[Quality, ...] = ("missing", "estimated")
+    stretches = sorted((*run, quality) for quality in kinds for run in runs(series.quality.are(quality)))
     findings = []
-    first = 0
-    for index in range(1, len(series.quality) + 1):
-        quality = series.quality[first]
-        if index < len(series.quality) and series.quality[index] == quality:
-            continue
-        if quality in ("missing", "estimated"):
-            count = index - first
-            text = f"{_named(meter)}: {count} interval{'s' if count > 1 else ''} {quality}."
-            findings.append(Finding(f"{quality}-intervals", text, meter.id, bounds[first], bounds[index]))
-        first = index
+    for first, end, quality in stretches:
+        count = end - first
+        text = f"{_named(meter)}: {count} interval{'s' if count > 1 else ''} {quality}."
+        findings.append(Finding(f"{quality}-intervals", text, meter.id, bounds[first], bounds[end]))
     return findings
 
 
@@ -222,7 +217,7 @@ def _from_pieces(
                 method[index - 1] = min(before[1], how, key=_certainty)
                 quality[index - 1] = _QUALITY.get(method[index - 1], "estimated")
             before = (value, how)
-    return Series(meter.id, tuple(energy), tuple(quality), tuple(method))
+    return Series.of(meter.id, energy, quality, method)
 
 
 class _Register:
@@ -295,4 +290,4 @@ def _from_quantities(meter: Meter, known: MeterReadings, bounds: Sequence[int]) 
             share = Fraction(start - left, right - left)
             energy[index] = round(given[left] + (given[right] - given[left]) * share)
             quality[index], method[index] = "estimated", "linear"
-    return Series(meter.id, tuple(energy), tuple(quality), tuple(method))
+    return Series.of(meter.id, energy, quality, method)

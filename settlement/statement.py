@@ -38,8 +38,6 @@ def document(settled: Settled, input_sha256: str, *, status: str = "provisional"
     """Write a settled month as the contract's ``statement.json``, hashes included."""
     energy = settled.energy
     sun = energy.sun
-    generated = [value for value in sun.sun if value is not None]
-    used = [value for column in sun.used.values() for value in column if value is not None]
     measured = None if energy.heat_in_units or not energy.heat_meters else sum(energy.heat.values())
     lost = energy.heat_produced - measured if energy.heat_produced is not None and measured is not None else None
     result: Document = {
@@ -49,10 +47,10 @@ def document(settled: Settled, input_sha256: str, *, status: str = "provisional"
         "revision": revision,
         "sharing_key": settled.stretches[-1].sharing.key,
         "energy": {
-            "solar_kwh": decimal_text(sum(generated)),
-            "consumed_kwh": decimal_text(sum(used)),
-            "shared_kwh": decimal_text(sum(map(sum, sun.shared.values()))),
-            "surplus_kwh": decimal_text(sum(sun.surplus)),
+            "solar_kwh": decimal_text(sun.sun.total()),
+            "consumed_kwh": decimal_text(sun.used.total()),
+            "shared_kwh": decimal_text(sun.shared.total()),
+            "surplus_kwh": decimal_text(sun.surplus.total()),
             "heat_produced_kwh": _or_null(energy.heat_produced),
             "heat_measured_kwh": _or_null(measured),
             "heat_lost_kwh": _or_null(lost),
@@ -89,20 +87,13 @@ def quarters_csv(settled: Settled) -> str:
     for spell in settled.spells:
         for index in sun.between(settled.community, spell.start, spell.until):
             parties[spell.flat][index] = spell.party
+    columns = [(name, parties[name], list(sun.used[name]), list(sun.shared[name]), sun.quality[name]) for name in names]
     for index in range(len(sun.sun)):
         start = rfc3339(from_microseconds(sun.bounds[index]))
-        for name in names:
-            used = sun.used[name][index]
-            writer.writerow(
-                [
-                    start,
-                    parties[name][index],
-                    name,
-                    "" if used is None else decimal_text(used),
-                    decimal_text(sun.shared[name][index]),
-                    sun.quality[name][index],
-                ]
-            )
+        for name, party, used, shared, quality in columns:
+            consumed = used[index]
+            known = "" if consumed is None else decimal_text(consumed)
+            writer.writerow([start, party[index], name, known, decimal_text(shared[index]), quality[index]])
     return out.getvalue()
 
 
@@ -194,7 +185,7 @@ def _saved(settled: Settled, spell: Spell) -> str | None:
         if grid is None:
             return None
         span = settled.energy.sun.between(settled.community, start, until)
-        shared = sum(settled.energy.sun.shared[spell.flat][span.start : span.stop])
+        shared = settled.energy.sun.shared[spell.flat].total(span.start, span.stop)
         exact += Fraction(shared, 10**6) * (cents(grid) - cents(stretch.tariff.solar_eur_per_kwh))
     return decimal_text(half_up(exact), 2)
 
@@ -205,8 +196,8 @@ def _quality(settled: Settled, spell: Spell) -> Document:
     counts = {"measured": 0, "estimated": 0, "missing": 0}
     for meter in settled.community.meters_of("electricity", "heat"):
         if meter.flat == spell.flat:
-            for quality in settled.energy.series[meter.id].quality[span.start : span.stop]:
-                counts[_QUALITY_GROUPS[quality]] += 1
+            for quality, count in settled.energy.series[meter.id].quality.counts(span.start, span.stop).items():
+                counts[_QUALITY_GROUPS[quality]] += count
     whole = sum(counts.values())
     if not whole:
         return {f"{name}_percent": None for name in counts}

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
+
 from core.community import Community, Sharing
 from core.money import fair_rank
 from core.time import from_microseconds, microseconds, midnight, rfc3339
+from settlement.amounts import FITS, MISSING, Amounts, Labels, Table
 from settlement.model import WORST_FIRST, Quality, Series
 from settlement.sharing import Key, Rank, divide, key_of, largest_remainder
 from settlement.tariffs import Stretch
@@ -25,41 +28,42 @@ class Sun:
     """
 
     bounds: Sequence[int]
-    sun: Sequence[int | None]
-    used: Mapping[str, Sequence[int | None]]
-    quality: Mapping[str, Sequence[Quality]]
-    shared: Mapping[str, Sequence[int]]
-    surplus: Sequence[int]
-    unused: Mapping[str, Sequence[int]]
+    sun: Amounts[int | None]
+    used: Table[int | None]
+    quality: Mapping[str, Labels[Quality]]
+    shared: Table[int]
+    surplus: Amounts[int]
+    unused: Table[int]
 
     def between(self, community: Community, start: date, until: date) -> range:
         """Positions of the intervals of local days, as far as they are here."""
-        first = self.bounds[0]
-        step = self.bounds[1] - first
-        begin, end = (microseconds(midnight(day, community.zone)) for day in (start, until))
-        return range(max(0, (begin - first) // step), min(len(self.bounds) - 1, (end - first) // step))
+        return between(community, self.bounds, start, until)
 
 
-def total(series: Sequence[Series], size: int) -> list[int | None]:
+def total(series: Sequence[Series], size: int) -> Amounts[int | None]:
     """Add meters up, interval by interval; None where one of them is missing or there is none."""
     if not series:
-        return [None] * size
-    return [
-        None if any(value is None for value in values) else sum(value for value in values if value is not None)
-        for values in zip(*(one.energy for one in series), strict=True)
-    ]
+        return Amounts.missing(size)
+    if len(series) == 1:
+        return series[0].energy
+    columns = [one.energy for one in series]
+    if sum(int(one.array.max(initial=0)) for one in columns) >= FITS:
+        values = zip(*columns, strict=True)
+        return Amounts.of([None if None in row else sum(filter(None, row)) for row in values])
+    rows = np.array([one.array for one in columns])
+    return Amounts(np.where((rows >= 0).all(axis=0), rows.sum(axis=0), MISSING))
 
 
-def worst(series: Sequence[Series], size: int) -> list[Quality]:
+def worst(series: Sequence[Series], size: int) -> Labels[Quality]:
     """Worst quality of several meters, interval by interval."""
     if not series:
-        return ["missing"] * size
-    return [min(values, key=WORST_FIRST.index) for values in zip(*(one.quality for one in series), strict=True)]
+        return Labels.all_of("missing", size, WORST_FIRST)
+    return Labels(np.minimum.reduce([one.quality.codes for one in series]), WORST_FIRST)
 
 
 def consumption(
     community: Community, series: Mapping[str, Series], size: int
-) -> tuple[dict[str, list[int | None]], dict[str, list[Quality]]]:
+) -> tuple[Table[int | None], dict[str, Labels[Quality]]]:
     """Consumption and its quality per flat, and of ``common`` if it has a meter, interval by interval."""
     used, quality = {}, {}
     of_flat: dict[str | None, list[Series]] = {flat.id: [] for flat in community.flats}
@@ -68,10 +72,10 @@ def consumption(
     for flat, meters in of_flat.items():
         name = flat or COMMON
         used[name], quality[name] = total(meters, size), worst(meters, size)
-    return used, quality
+    return Table.of(used, size), quality
 
 
-def generation(community: Community, series: Mapping[str, Series], size: int) -> list[int | None]:
+def generation(community: Community, series: Mapping[str, Series], size: int) -> Amounts[int | None]:
     """Sun of all inverters together, interval by interval."""
     return total([series[meter.id] for meter in community.meters_of("solar_generation")], size)
 
@@ -92,7 +96,7 @@ def share(
         The rules.
     bounds
         n + 1 interval boundaries [microseconds UTC].
-        generated
+    generated
         Sun of each interval; None shares nothing. [mWh]
     used, quality
         Consumption of each flat and of ``common``, if it has a meter; None takes no part. [mWh]
@@ -102,11 +106,10 @@ def share(
     shared = {name: [0] * size for name in used}
     unused = {name: [0] * size for name in names}
     surplus = [0] * size
-    days = Sun(bounds, generated, used, quality, shared, surplus, unused)
     for stretch in stretches:
         key, weights = key_of(community, stretch.sharing)
         divider = _Divider(community, stretch.sharing, key, weights, names)
-        for index in days.between(community, stretch.start, stretch.until):
+        for index in between(community, bounds, stretch.start, stretch.until):
             sun = generated[index]
             if not sun:
                 continue
@@ -117,7 +120,23 @@ def share(
             for name, value in spare.items():
                 unused[name][index] = value
             surplus[index] = sun - sum(given.values())
-    return days
+    return Sun(
+        bounds,
+        Amounts.of(generated),
+        Table.of(used, size),
+        {name: Labels.of(values, WORST_FIRST) for name, values in quality.items()},
+        Table.of(shared, size),
+        Amounts.of(surplus),
+        Table.of(unused, size),
+    )
+
+
+def between(community: Community, bounds: Sequence[int], start: date, until: date) -> range:
+    """Positions of the intervals of local days, as far as they are within ``bounds``."""
+    first = bounds[0]
+    step = bounds[1] - first
+    begin, end = (microseconds(midnight(day, community.zone)) for day in (start, until))
+    return range(max(0, (begin - first) // step), min(len(bounds) - 1, (end - first) // step))
 
 
 class _Divider:

@@ -11,6 +11,7 @@ from psycopg import Cursor
 
 from core.db.connection import Connection
 from core.time import from_microseconds, microseconds
+from settlement.amounts import Amounts, Labels
 from settlement.derived.columns import MISSING, NUMERIC_WORDS, Columns, Small, Whole
 from settlement.derived.touched import Span
 from settlement.model import WORST_FIRST, Quality, Series
@@ -267,13 +268,12 @@ def save(
 def series(connection: Connection, slug: str, meters: Sequence[str], bounds: Sequence[int]) -> dict[str, Series]:
     """Read the stored intervals of meters; how they were estimated is left out."""
     stored = _stored(connection, slug, meters, bounds, WORST_FIRST, how=False)
-    nothing = (None,) * (len(bounds) - 1)
-    found = {}
-    for place, meter in enumerate(meters):
-        energy = tuple(None if value < 0 else value for value in stored.energy[place].tolist())
-        quality = tuple(WORST_FIRST[max(label, 0)] for label in stored.label[place].tolist())
-        found[meter] = Series(meter, energy, quality, nothing)
-    return found
+    nothing: Labels[str | None] = Labels.all_of(None, len(bounds) - 1)
+    codes = np.maximum(stored.label, 0).astype(np.uint8)
+    return {
+        meter: Series(meter, Amounts(energy), Labels(code, WORST_FIRST), nothing)
+        for meter, energy, code in zip(meters, stored.energy, codes, strict=True)
+    }
 
 
 def estimated(connection: Connection, slug: str, meters: Sequence[str], start: int, end: int) -> list[datetime]:
@@ -290,9 +290,8 @@ def save_shares(connection: Connection, slug: str, sun: Sun) -> None:
     """Keep what every flat used and was given; where it is no longer known what it used, the row says so."""
     flats, step = list(sun.used), sun.bounds[1] - sun.bounds[0]
     starts = np.array(sun.bounds[:-1], dtype=np.int64)
-    used = np.array([[-1 if value is None else value for value in sun.used[flat]] for flat in flats], dtype=np.int64)
-    shared = np.array([sun.shared[flat] for flat in flats], dtype=np.int64)
-    quality = np.array([[WORST_FIRST.index(one) for one in sun.quality[flat]] for flat in flats], dtype=np.int64)
+    used, shared = sun.used.rows, sun.shared.rows
+    quality = np.array([sun.quality[flat].codes for flat in flats], dtype=np.int64)
     flat, place = np.nonzero(quality)
     known = (flat, starts[place], used[flat, place], shared[flat, place], quality[flat, place])
     span = {

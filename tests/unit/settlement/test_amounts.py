@@ -1,0 +1,59 @@
+"""Columns read like the tuples they stand for, and add up exactly whatever their size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from settlement.amounts import Amounts, Labels, Table, runs, total
+
+HUGE = 10**30
+
+
+@pytest.mark.parametrize("values", [[], [None], [3, None, 0], [2**61, 2**61, None, 2**61], [HUGE, None, 1]])
+def test_a_column_of_amounts_reads_like_its_values(values: list[int | None]) -> None:
+    column = Amounts.of(values)
+    assert (list(column), len(column), column) == (values, len(values), values)
+    assert [column[index] for index in range(len(values))] == values
+    assert column[1:] == values[1:]
+    assert [value in column for value in (None, 0, 7, HUGE)] == [value in values for value in (None, 0, 7, HUGE)]
+    assert column.total() == sum(value or 0 for value in values)
+    assert column.known.tolist() == [value is not None for value in values]
+    assert hash(column) == hash(tuple(values))
+
+
+def test_a_column_cannot_be_written_to() -> None:
+    column = Amounts.of([1, 2])
+    with pytest.raises(ValueError, match="read-only"):
+        column.array[0] = 5
+
+
+def test_a_column_of_labels_reads_like_its_names() -> None:
+    names = ["b", "a", "b", None]
+    column: Labels[str | None] = Labels.of(names, ["a"])
+    assert (list(column), column, column.names) == (names, names, ("a", "b", None))
+    assert (column[0], column[2:], column.count("b"), column.count("z")) == ("b", ["b", None], 2, 0)
+    assert ("z" in column, None in column) == (False, True)
+    assert column.counts(0, 3) == {"a": 1, "b": 2, None: 0}
+    assert hash(column) == hash(tuple(names))
+
+
+def test_a_table_adds_up_by_name_and_by_interval() -> None:
+    columns: dict[str, list[int | None]] = {"x": [1, None, HUGE], "y": [2, 3, None]}
+    table = Table.of(columns, 3)
+    assert {name: list(column) for name, column in table.items()} == columns
+    assert table.total() == HUGE + 6
+    assert table.by_interval().tolist() == [3, 3, HUGE]
+    large: dict[str, list[int | None]] = {"x": [2**61], "y": [2**61], "z": [2**61]}
+    assert Table.of(large, 1).by_interval().tolist() == [3 * 2**61]
+    nobody: dict[str, list[int | None]] = {}
+    assert Table.of(nobody, 2).by_interval().tolist() == [0, 0]
+
+
+def test_sums_that_do_not_fit_in_64_bits_are_exact() -> None:
+    assert total(np.full(5, 2**61, dtype=np.int64)) == 5 * 2**61
+
+
+def test_runs_are_the_stretches_that_are_set() -> None:
+    assert list(runs(np.array([1, 1, 0, 0, 1], dtype=np.bool_))) == [(0, 2), (4, 5)]
+    assert list(runs(np.array([], dtype=np.bool_))) == []
