@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -212,7 +213,7 @@ def test_what_another_meter_of_the_flat_counted_is_in_the_estimate() -> None:
 def test_where_nothing_is_known_it_is_said() -> None:
     areas = {"A": "50", "B": "250"}
     town = house.tree(areas, failed_meters="estimate")
-    town["meters"] = town["meters"][:1] + [{"id": "boiler", "measures": "heat_produced", "unit": "kWh"}]
+    town["meters"] = [town["meters"][0], {"id": "boiler", "measures": "heat_produced", "unit": "kWh"}]
     known = {"boiler": house.quantities({"X": ""}, lambda flat, hour: 500, START, END)["heat-X"]}
     assert "heat-not-estimated" in codes(settled(town, known, JANUARY)[1])
 

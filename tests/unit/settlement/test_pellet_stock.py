@@ -75,6 +75,7 @@ def count(day: str, kg: str, hour: int = 0) -> Tree:
     return {"at": at(day, hour), "kg": kg}
 
 
+AT_14 = {"at": at("2026-01-31", 14)}
 END = count("2026-02-01", "400")
 
 
@@ -202,8 +203,10 @@ def test_corrections_are_events_and_stand_in_the_statement() -> None:
             "the correction of 2026-01-10 takes away 300.01 EUR, but all that is there cost only 300.00 EUR",
         ),
         (
-            {"counts": [count("2026-01-31", "100", hour=13)], "corrections": [correction("2026-01-31", "-200")]
-             + [{"at": at("2026-01-31", 14), "kg": "-200", "why": "x", "by": "y"}]},
+            {
+                "counts": [count("2026-01-31", "100", hour=13)],
+                "corrections": [correction("2026-01-31", "-200"), correction("2026-01-31", "-200") | AT_14],
+            },
             None,
             "by the count of 2026-01-31 the stock on 2026-01-31 would be -100.0 kg",
         ),
