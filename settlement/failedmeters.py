@@ -217,14 +217,15 @@ class _Building:
     def substitute(self, spell: Spell, missing: Sequence[int]) -> Substitute | None:
         meanwhile = {flat: used for flat in self._working if (used := self._used(flat, missing)) is not None}
         counted = sum(self._series[meter].energy[index] or 0 for meter in self._meters[spell.flat] for index in missing)
-        for method, exact in (
+        ways: tuple[tuple[Method, Fraction | None], ...] = (
             ("same_flat_last_year", self._as_in(self._month.shift(-12), spell, meanwhile)),
             ("same_flat_last_month", self._as_in(self._month.shift(-1), spell, meanwhile)),
             ("alike_flats", self._per_area(spell, self._alike(spell, meanwhile, missing))),
             ("building", self._per_area(spell, meanwhile)),
-        ):
+        )
+        for method, exact in ways:
             if exact is not None:
-                return Substitute(max(0, half_up(exact) - counted), method)  # type: ignore[arg-type]
+                return Substitute(max(0, half_up(exact) - counted), method)
         return None
 
     def _used(self, flat: str, missing: Sequence[int]) -> Fraction | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -106,32 +106,11 @@ def settle(community: Community, month: Month, known: Readings) -> Settled:
     """
     spells = tuple(tariffs.spells(community, month))
     stretches = tuple(tariffs.stretches(community, month))
-    compared: dict[Month, failedmeters.Totals] = {}
-    if failedmeters.estimates(community, month):
-        both, known = known, selection.of_month(community, month, known)
-        for before in failedmeters.references(community, month, known):
-            there = selection.compared(community, before, both)
-            compared[before] = failedmeters.totals(community, before, there)
+    known, compared = _compared(community, month, known)
     energy, findings = _energy(community, month, known, spells, stretches, compared)
     fuel = pellets.account(community, month, pellets.heat_between(community, known))
     cost = heat.pool(community, month, fuel, energy.warmed)
-    owner = Spell(community.owner, "", month.first_day, month.end_day)
-    charges = (
-        *pools.of_sun(community, month, stretches, spells, energy.sun, owner),
-        *(
-            heat.charges(
-                community,
-                stretches[0],
-                spells,
-                cost,
-                energy.heat_charged,
-                in_units=energy.heat_in_units,
-                warmed=energy.warmed,
-            )
-            if cost
-            else ()
-        ),
-    )
+    charges = tuple(_charges(community, month, stretches, spells, energy, cost))
     include_vat = stretches[0].tariff.prices_include_vat
     charged = tuple(lines(charge, community.community, str(month), include_vat=include_vat) for charge in charges)
     advances = _advances(community, month, spells)
@@ -154,12 +133,8 @@ def settle(community: Community, month: Month, known: Readings) -> Settled:
             f"Month {month} was not settled: '{broken[0].name}' is off by {broken[0].difference}."
             " This is a fault of the program; please report it with the export of this month."
         )
-    findings += plausibility.of_meters(community, energy.series, energy.sun.bounds)
-    findings += failedmeters.findings(community, energy.failed, spells) if energy.failed else []
-    findings += hotwater.findings(energy.warmed) if energy.warmed else []
     figures = balance.of_month(community, energy.series, energy.sun, fuel, energy.warmed)
-    findings += balance.findings(figures, fuel)
-    findings += stock.findings(community, month, fuel, known) if fuel else []
+    findings += _findings(community, month, known, spells, energy, fuel, figures)
     return Settled(
         community,
         month,
@@ -176,6 +151,58 @@ def settle(community: Community, month: Month, known: Readings) -> Settled:
         checks,
         tuple(findings),
     )
+
+
+def _compared(community: Community, month: Month, known: Readings) -> tuple[Readings, dict[Month, failedmeters.Totals]]:
+    """Part what is known into the month's own readings and the heat of the months that failed meters compare with."""
+    if not failedmeters.estimates(community, month):
+        return known, {}
+    own = selection.of_month(community, month, known)
+    return own, {
+        before: failedmeters.totals(community, before, selection.compared(community, before, known))
+        for before in failedmeters.references(community, month, own)
+    }
+
+
+def _charges(
+    community: Community,
+    month: Month,
+    stretches: Sequence[Stretch],
+    spells: Sequence[Spell],
+    energy: Energy,
+    cost: heat.HeatPool | None,
+) -> Iterator[Charge]:
+    owner = Spell(community.owner, "", month.first_day, month.end_day)
+    yield from pools.of_sun(community, month, stretches, spells, energy.sun, owner)
+    if cost:
+        yield from heat.charges(
+            community,
+            stretches[0],
+            spells,
+            cost,
+            energy.heat_charged,
+            in_units=energy.heat_in_units,
+            warmed=energy.warmed,
+        )
+
+
+def _findings(
+    community: Community,
+    month: Month,
+    known: Readings,
+    spells: Sequence[Spell],
+    energy: Energy,
+    fuel: pellets.PelletMonth | None,
+    figures: balance.Figures,
+) -> Iterator[Finding]:
+    yield from plausibility.of_meters(community, energy.series, energy.sun.bounds)
+    if energy.failed:
+        yield from failedmeters.findings(community, energy.failed, spells)
+    if energy.warmed:
+        yield from hotwater.findings(energy.warmed)
+    yield from balance.findings(figures, fuel)
+    if fuel:
+        yield from stock.findings(community, month, fuel, known)
 
 
 def _energy(
