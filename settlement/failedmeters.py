@@ -125,8 +125,7 @@ def totals(community: Community, month: Month, known: Readings) -> Totals:
     series, _ = intervals.of_all(_heating(community), known, readings.boundaries(community, month))
     found: dict[str, int | None] = {}
     for flat, meters in _meters(community).items():
-        columns = [series[meter].energy for meter in meters]
-        whole = all(value is not None for column in columns for value in column)
+        whole = all(bool(series[meter].energy.known.all()) for meter in meters)
         found[flat] = sum(series[meter].known() for meter in meters) if whole else None
     return found
 

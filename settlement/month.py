@@ -115,18 +115,8 @@ def settle(community: Community, month: Month, known: Readings) -> Settled:
     charged = tuple(lines(charge, community.community, str(month), include_vat=include_vat) for charge in charges)
     advances = _advances(community, month, spells)
     ledger = book_month(cost, fuel, charged, advances)
-    common = energy.sun.shared[COMMON].total() if COMMON in energy.sun.shared else 0
     totals = sum(line.amount for group in charged for line in group.values()) - sum(advances.values())
-    checks = tuple(
-        chain(
-            invariants.of_sun(energy.sun),
-            invariants.of_parties(energy.sun, energy.heat_meters, energy.shared, energy.heat, common),
-            invariants.of_money(charges, charged, include_vat=include_vat),
-            invariants.of_heat(cost, charges) if cost else [],
-            invariants.of_pellets(fuel) if fuel else [],
-            invariants.of_ledger(ledger, totals),
-        )
-    )
+    checks = _checks(energy, cost, fuel, charges, charged, ledger, totals, include_vat=include_vat)
     broken = [check for check in checks if not check.holds]
     if broken:
         raise CheckFailed(
@@ -184,6 +174,30 @@ def _charges(
             in_units=energy.heat_in_units,
             warmed=energy.warmed,
         )
+
+
+def _checks(
+    energy: Energy,
+    cost: heat.HeatPool | None,
+    fuel: pellets.PelletMonth | None,
+    charges: Sequence[Charge],
+    charged: Sequence[Mapping[Spell, Line]],
+    ledger: Ledger,
+    totals: int,
+    *,
+    include_vat: bool,
+) -> tuple[Check, ...]:
+    common = energy.sun.shared[COMMON].total() if COMMON in energy.sun.shared else 0
+    return tuple(
+        chain(
+            invariants.of_sun(energy.sun),
+            invariants.of_parties(energy.sun, energy.heat_meters, energy.shared, energy.heat, common),
+            invariants.of_money(charges, charged, include_vat=include_vat),
+            invariants.of_heat(cost, charges) if cost else [],
+            invariants.of_pellets(fuel) if fuel else [],
+            invariants.of_ledger(ledger, totals),
+        )
+    )
 
 
 def _findings(

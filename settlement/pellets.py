@@ -286,6 +286,11 @@ def closing_count(pellets: Pellets, end: datetime) -> tuple[datetime, Fraction] 
     return best.at, Fraction(best.kg)
 
 
+def known_before(pellets: Pellets, at: datetime) -> datetime:
+    """When the stock was last known at an instant: of the latest count until then, or the opening."""
+    return _anchor(pellets, at)[0]
+
+
 def _anchor(pellets: Pellets, end: datetime) -> tuple[datetime, Fraction, str]:
     known = [(pellets.opening.at, Fraction(pellets.opening.kg), "the opening stock")]
     known += [

@@ -24,7 +24,18 @@ from core.money import half_up
 from core.time import Month, local_day, microseconds
 from core.units import decimal_text
 from settlement.model import Finding, MeterReadings, Readings
-from settlement.pellets import COUNT_WINDOW, HeatBetween, PelletMonth, account, closing_count, expected_kg, movements
+from settlement.pellets import (
+    COUNT_WINDOW,
+    HeatBetween,
+    PelletMonth,
+    account,
+    closing_count,
+    expected_kg,
+    heat_between,
+    heat_needed_from,
+    known_before,
+    movements,
+)
 from settlement.tariffs import cents
 
 What = Literal["opening", "start", "delivery", "correction", "bags", "count", "burnt"]
@@ -73,7 +84,12 @@ class Row:
 
 
 def ledger(
-    community: Community, month: Month, heat_between: HeatBetween, refills: Sequence[Refill] = ()
+    community: Community,
+    month: Month,
+    heat: HeatBetween,
+    refills: Sequence[Refill] = (),
+    *,
+    all_heat_between: HeatBetween | None = None,
 ) -> list[Row] | None:
     """Write a month's stock ledger; None where the account of pellets has no such month.
 
@@ -83,17 +99,20 @@ def ledger(
         Its pellet settings and events.
     month
         Local month.
-    heat_between
-        For stock takes, and for months that end without one.
+    heat
+        For months that end without a stock take.
     refills
         Bags that were carried; those of other months are left out.
+    all_heat_between
+        For the differences of stock takes (`all_heat`): None where part of the heat is not known. Without it, as
+        ``heat``.
 
     Raises
     ------
     BadInput
         As of `settlement.pellets.account`.
     """
-    pellets, fuel = community.pellets, account(community, month, heat_between)
+    pellets, fuel = community.pellets, account(community, month, heat)
     if pellets is None or fuel is None:
         return None
     start, end = month.bounds(community.zone)
@@ -101,7 +120,11 @@ def ledger(
     begins = pellets.opening.at if first else start
     rows = [Row(begins, "opening" if first else "start", "", Fraction(0), 0, fuel.start_kg, fuel.start_cents)]
     entries = sorted(
-        [*_moved(pellets, start, end), *_carried(refills, start, end), *_counted(pellets, start, end, heat_between)],
+        [
+            *_moved(pellets, start, end),
+            *_carried(refills, start, end),
+            *_counted(pellets, start, end, all_heat_between or heat),
+        ],
         key=lambda row: (row.at, row.what in ("bags", "count")),
     )
     written_off = "counted" if not fuel.estimated else "estimated"
@@ -112,6 +135,27 @@ def ledger(
         kg, value = rows[-1].stock_kg + row.kg, rows[-1].stock_cents + row.cents
         rows.append(Row(row.at, row.what, row.document, row.kg, row.cents, kg, value, row.noted_kg, row.difference_kg))
     return rows
+
+
+def heat_needed_since(community: Community, month: Month) -> datetime | None:
+    """Return the instant from which heat readings are needed to write a month's ledger; None without pellets."""
+    pellets = community.pellets
+    if pellets is None:
+        return None
+    last = known_before(pellets, month.bounds(community.zone)[0])
+    return min(last, heat_needed_from(community, month) or last)
+
+
+def all_heat(community: Community, known: Readings) -> HeatBetween:
+    """Make a source of heat that says nothing where a boiler's readings do not reach over the whole span."""
+    between = heat_between(community, known)
+    meters = [meter.id for meter in community.meters_of("heat_produced")]
+
+    def whole(start: int, end: int) -> int | None:
+        reach = all(m in known and known[m].times[0] <= start and end <= known[m].times[-1] for m in meters)
+        return between(start, end) if reach else None
+
+    return whole
 
 
 def _moved(pellets: Pellets, start: datetime, end: datetime) -> Iterator[Row]:
@@ -132,13 +176,13 @@ def _carried(refills: Sequence[Refill], start: datetime, end: datetime) -> Itera
             yield Row(one.at, "bags", f"{one.bags}", Fraction(0), 0, Fraction(0), 0, one.kg)
 
 
-def _counted(pellets: Pellets, start: datetime, end: datetime, heat_between: HeatBetween) -> Iterator[Row]:
+def _counted(pellets: Pellets, start: datetime, end: datetime, heat: HeatBetween) -> Iterator[Row]:
     before, decides = closing_count(pellets, start), closing_count(pellets, end)
     for count in pellets.counts:
         of_before = before is not None and before[0] == count.at
         of_end = decides is not None and decides[0] == count.at
         if of_end or (start <= count.at < end and not of_before):
-            expected = expected_kg(pellets, count.at, heat_between)
+            expected = expected_kg(pellets, count.at, heat)
             counted = Fraction(count.kg)
             off = None if expected is None else counted - expected
             yield Row(count.at, "count", "", Fraction(0), 0, Fraction(0), 0, counted, off)
