@@ -5,19 +5,21 @@ January 2026 in Amsterdam, five flats; hours are those of UTC.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.communityfile import build
 from core.errors import BadInput
 from core.time import Month
 from settlement.selection import used as selected
 from tests.support import heathouse as house
-from tests.support.heathouse import Tree, Used, amounts, settled, utc
+from tests.support.heathouse import HOUR, Tree, Used, amounts, settled, utc
 
 JANUARY = Month(2026, 1)
 START, END = utc("2025-12-31 23:00"), utc("2026-01-31 23:00")
@@ -228,3 +230,64 @@ def test_earlier_months_are_read_only_where_a_meter_failed() -> None:
     assert len(failed["heat-B"].times) == 744 + 744 + 2 + 744 + 5
     again = selected(town, JANUARY, failed)
     assert again == failed
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(20, 120), st.integers(0, 9)), min_size=3, max_size=6),
+    st.sets(st.integers(0, 5), max_size=2),
+    st.integers(0, 700),
+    st.booleans(),
+)
+def test_every_estimate_is_the_rule_and_the_pool_adds_up(
+    homes: list[tuple[int, int]], broken: set[int], first: int, moves: bool
+) -> None:
+    """Recomputed with fractions: floor areas and Wh by the hour; nothing is known of earlier months."""
+    flats = {f"F{number}": str(area) for number, (area, _) in enumerate(homes)}
+    failed = {f"F{number}" for number in broken if number < len(homes)}
+    since = START + timedelta(hours=first)
+
+    def use(flat: str, hour: datetime) -> int:
+        return 100 * homes[int(flat[1:])][1] * (hour.hour + 1)
+
+    known = house.quantities(
+        flats, lambda flat, hour: None if flat in failed and hour >= since else use(flat, hour), START, END
+    )
+    town = house.tree(flats, failed_meters="estimate")
+    if moves and failed:
+        household = next(one for one in town["households"] if one["flat"] == min(failed))
+        household["until"] = "2026-01-16"
+        town["households"].append({"id": "h-new", "flat": min(failed), "from": "2026-01-16"})
+    whole, statement = settled(town, known, JANUARY)
+    areas = {flat: Fraction(area) for flat, area in flats.items()}
+    lost = 744 - first
+    share = sum((areas[flat] for flat in failed), Fraction(0)) / sum(areas.values())
+    by_fixed = lost > 24 and share > Fraction(1, 4)
+    assert ("heat-by-fixed-measure" in codes(statement)) is by_fixed
+    assert sum(amounts(statement, "heat_measured").values()) == 650
+    basis: dict[str, Fraction] = {}
+    for entry in statement["statements"]:
+        party, flat = entry["party"], entry["flat"]
+        begin, end = (datetime.fromisoformat(entry[name]).replace(tzinfo=UTC) - HOUR for name in ("from", "until"))
+        own = [hour for hour in house.hours(begin, end) if flat not in failed or hour < since]
+        measured = sum(use(flat, hour) for hour in own)
+        assert Decimal(entry["heat"]["measured_kwh"]) == Decimal(measured) / 1000
+        missing = [hour for hour in house.hours(begin, end) if hour not in own]
+        estimated = Fraction(0)
+        if lost > 24 and missing and not by_fixed:
+            working = [one for one in flats if one not in failed]
+            alike = [one for one in working if 5 * abs(areas[one] - areas[flat]) <= areas[flat]]
+            told = alike or working
+            rate = sum(Fraction(use(one, hour)) for one in told for hour in missing) / sum(areas[one] for one in told)
+            estimated = areas[flat] * rate / 1000
+            assert entry["heat"]["estimated_by"] == ("alike_flats" if alike else "building")
+            assert abs(Fraction(entry["heat"]["estimated_kwh"]) - estimated) <= Fraction(1, 2 * 10**6)
+            estimated = Fraction(entry["heat"]["estimated_kwh"])
+        days = (date.fromisoformat(entry["until"]) - date.fromisoformat(entry["from"])).days
+        basis[party] = areas[flat] * days if by_fixed else Fraction(measured, 1000) + estimated
+    if not any(basis.values()):
+        return
+    for party, part in basis.items():
+        paid = Fraction(amounts(statement, "heat_measured").get(party, Decimal(0)))
+        assert abs(paid - 650 * part / sum(basis.values())) < Fraction(1, 100)
+    assert whole.energy.failed is not None
