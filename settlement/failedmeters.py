@@ -26,17 +26,21 @@ the 24 hours, the 20 percent and the scaling are ours.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
 from typing import Final, Literal
 
+import numpy as np
+
 from core.community import Community
 from core.money import half_up
 from core.time import Month
 from core.units import decimal_text
 from settlement import intervals, readings, tariffs
+from settlement.amounts import Whole, total
 from settlement.model import Finding, Readings, Series, Spell
 
 MOST_MISSING: Final = timedelta(hours=24)
@@ -143,16 +147,14 @@ def failures_of(
         What begins at or after this instant is not known yet.
     """
     most = MOST_MISSING // timedelta(microseconds=1) // (bounds[1] - bounds[0])
-    size = sum(start < until for start in bounds[:-1])
+    size = bisect_left(bounds, until, 0, len(bounds) - 1)
     found = []
     for flat, meters in _meters(community).items():
-        missing = {
-            meter: [index for index, value in enumerate(series[meter].energy[:size]) if value is None]
-            for meter in meters
-        }
-        failed = tuple(meter for meter in meters if len(missing[meter]) > most)
+        missing = {meter: ~series[meter].energy.known[:size] for meter in meters}
+        failed = tuple(meter for meter in meters if int(missing[meter].sum()) > most)
         if failed:
-            found.append(Failure(flat, failed, tuple(sorted(set().union(*missing.values())))))
+            anywhere = np.flatnonzero(np.logical_or.reduce(list(missing.values())))
+            found.append(Failure(flat, failed, tuple(anywhere.tolist())))
     return tuple(found)
 
 
@@ -215,7 +217,7 @@ class _Building:
 
     def substitute(self, spell: Spell, missing: Sequence[int]) -> Substitute | None:
         meanwhile = {flat: used for flat in self._working if (used := self._used(flat, missing)) is not None}
-        counted = sum(self._series[meter].energy[index] or 0 for meter in self._meters[spell.flat] for index in missing)
+        counted = sum(total(column) for column in self._columns(spell.flat, missing))
         ways: tuple[tuple[Method, Fraction | None], ...] = (
             ("same_flat_last_year", self._as_in(self._month.shift(-12), spell, meanwhile)),
             ("same_flat_last_month", self._as_in(self._month.shift(-1), spell, meanwhile)),
@@ -229,18 +231,23 @@ class _Building:
 
     def _used(self, flat: str, missing: Sequence[int]) -> Fraction | None:
         """Heat of a flat in some intervals; at its average where it misses less than half of them itself."""
-        columns = [self._series[meter].energy for meter in self._meters[flat]]
-        known = [index for index in missing if all(column[index] is not None for column in columns)]
-        if 2 * len(known) <= len(missing):
+        columns = self._columns(flat, missing)
+        known = np.logical_and.reduce([np.asarray(column >= 0, dtype=np.bool_) for column in columns])
+        count = int(known.sum())
+        if 2 * count <= len(missing):
             return None
-        return Fraction(sum(column[index] or 0 for column in columns for index in known) * len(missing), len(known))
+        return Fraction(sum(total(column[known]) for column in columns) * len(missing), count)
+
+    def _columns(self, flat: str, places: Sequence[int]) -> list[Whole]:
+        where = np.array(places, dtype=np.intp)
+        return [self._series[meter].energy.array[where] for meter in self._meters[flat]]
 
     def _as_in(self, before: Month, spell: Spell, meanwhile: Mapping[str, Fraction]) -> Fraction | None:
         totals = self._compared.get(before, {})
         own = totals.get(spell.flat)
         if own is None or not self._lived_in_as_then(spell, before):
             return None
-        working = {flat: total for flat in meanwhile if (total := totals.get(flat)) is not None}
+        working = {flat: used for flat in meanwhile if (used := totals.get(flat)) is not None}
         then = sum(working.values())
         return own * sum((meanwhile[flat] for flat in working), Fraction(0)) / then if then else None
 

@@ -291,3 +291,16 @@ def test_every_estimate_is_the_rule_and_the_pool_adds_up(
         paid = Fraction(amounts(statement, "heat_measured").get(party, Decimal(0)))
         assert abs(paid - 650 * part / sum(basis.values())) < Fraction(1, 100)
     assert whole.energy.failed is not None
+
+
+@pytest.mark.parametrize(("hours", "method"), [(12, "alike_flats"), (13, "building")])
+def test_a_working_flat_that_misses_less_than_half_of_the_hours_has_its_average_there(hours: int, method: str) -> None:
+    # A misses 25 hours; C, its only flat of like size, some of the same: not enough to have failed itself.
+    areas = {"A": "50", "B": "100", "C": "50", "D": "100"}
+    since = utc("2026-01-10 00:00")
+    base = silent("C", since, since + timedelta(hours=hours))
+    known = house.quantities(areas, silent("A", since, since + timedelta(hours=25), base), START, END)
+    told = heat_of(settled(house.tree(areas, failed_meters="estimate"), known, JANUARY)[1], "h-A")
+    assert told["estimated_by"] == method
+    if method == "alike_flats":
+        assert told["estimated_kwh"] == "75.000000"  # 3 kWh in 25 hours, as C used in the hours that are known

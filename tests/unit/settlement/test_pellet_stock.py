@@ -23,7 +23,7 @@ from settlement.documents.csv import STOCK_COLUMNS, stock_csv
 from settlement.model import MeterReadings, Readings
 from settlement.pellets import account
 from settlement.replay import settle_document
-from settlement.stock import Refill, Row, ledger
+from settlement.stock import Refill, Row, all_heat, heat_needed_since, ledger
 
 JANUARY = Month(2026, 1)
 KWH = 10**6
@@ -372,3 +372,32 @@ def test_the_implied_efficiency_is_told_once() -> None:
 def test_a_refill_moves_nothing_in_the_stock() -> None:
     bags = [Refill(JANUARY.bounds(town().zone)[0] + timedelta(hours=5), 4, Fraction(60))]
     assert [row.stock_kg for row in rows_of(town(counts=[END]), refills=bags)][:2] == [1000, 1000]
+
+
+@pytest.mark.parametrize("valuation", ["average", "fifo"])
+def test_what_all_pellets_cost_stays_on_the_account_when_all_are_thrown_away(valuation: str) -> None:
+    community = town(
+        valuation=valuation,
+        corrections=[correction("2026-01-10", "-1000")],
+        deliveries=[delivery("2026-01-20", "500", "150.00")],
+        counts=[count("2026-02-01", "100")],
+    )
+    fuel = account(community, JANUARY, no_heat)
+    assert fuel is not None
+    assert (fuel.burnt_kg, fuel.burnt_cents + fuel.closing_cents) == (400, 45_000)
+    # Under fifo what they cost is the oldest and goes first, with 400 kg at 0.30; the average spreads it.
+    assert fuel.burnt_cents == {"fifo": 30_000 + 12_000, "average": 36_000}[valuation]
+
+
+def test_heat_that_readings_do_not_reach_over_is_not_known() -> None:
+    community = town(counts=[count("2026-01-11", "770"), END])
+    start, end = (microseconds(instant) for instant in JANUARY.bounds(community.zone))
+    hour = 3_600_000_000
+    late: Readings = {"boiler": MeterReadings("register", (start + hour, end), (Decimal(0), Decimal(2400)))}
+    early: Readings = {"boiler": MeterReadings("register", (start, end), (Decimal(0), Decimal(2976)))}
+    for known, off in ((late, None), (early, 10)):
+        rows = ledger(community, JANUARY, no_heat, all_heat_between=all_heat(community, known))
+        assert rows is not None
+        assert rows[1].difference_kg == off
+    assert heat_needed_since(community, JANUARY.shift(1)) == parse_time(at("2026-02-01", 0))
+    assert heat_needed_since(town(), JANUARY.shift(1)) == parse_time(at("2026-01-01", 0))
