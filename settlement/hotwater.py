@@ -6,9 +6,9 @@ A meter in kWh (or another unit of energy) says the heat itself; one in m3 by
 
 with the volume V and the temperature t_w at which hot water leaves the boiler house. Hot water's part of the cost is Q
 over the heat supplied: what the boilers gave where that is metered, else the heat measured in the flats and Q
-together. It is never more than all of it. Its cost is divided as the community says, part by the meters and the rest
-by floor area or equally, both by days. Source: HeizkostenV sections 8 and 9 as the project's domain notes state them;
-the settlement without this rule ignores hot water meters.
+together. It is never more than all of it, and none of it where nobody knows the heat supplied. Its cost is divided as
+the community says, part by the meters and the rest by floor area or equally, both by days. Source: HeizkostenV sections
+8 and 9 as the project's domain notes state them; the settlement without this rule ignores hot water meters.
 
 Conservation: ``heat measured + heat fixed + hot water measured + hot water fixed = cost of heat``, in cents.
 """
@@ -44,13 +44,13 @@ class Warmed:
     volume
         Of each spell [millionths of a m3]; None unless all meters are in m3.
     supplied
-        Heat that boilers gave, or that was measured, hot water included [mWh].
+        Heat that boilers gave, or that was measured, hot water included [mWh]; None where nobody knows it.
     """
 
     rule: HotWater
     heat: Mapping[Spell, Fraction]
     volume: Mapping[Spell, int] | None
-    supplied: Fraction
+    supplied: Fraction | None
 
     @property
     def total(self) -> Fraction:
@@ -119,7 +119,9 @@ def of_month(
             else:
                 heat[spell] += amount
     # A boiler meter that gave nothing was not read: heat was used.
-    supplied = Fraction(produced) if produced else (measured or 0) + sum(heat.values(), Fraction(0))
+    supplied = Fraction(produced) if produced else None
+    if supplied is None and measured is not None:
+        supplied = measured + sum(heat.values(), Fraction(0))
     all_in_m3 = all(meter.unit == "m3" for meter in meters)
     return Warmed(rule, heat, volume if all_in_m3 else None, supplied)
 
@@ -136,6 +138,12 @@ def heat_of(volume: int, rule: HotWater) -> Fraction:
 
 def findings(warmed: Warmed) -> list[Finding]:
     """Say where hot water took more than there was, so that its part was held at all of the cost."""
+    if warmed.supplied is None:
+        text = (
+            "The boiler's heat meter was not read, and heat in units does not tell how much heat was supplied:"
+            " no cost was put on hot water."
+        )
+        return [Finding("hot-water-part-unknown", text)]
     if warmed.total <= warmed.supplied:
         return []
     text = (

@@ -55,6 +55,7 @@ FINDINGS: Final = {
     "heat-estimated": N_("Failed, so the heat is estimated: %(meters)s."),
     "heat-not-estimated": N_("Failed, and nothing is known to estimate the heat from: %(meters)s."),
     "heat-by-fixed-measure": N_("Too many heat meters failed. All heat is divided like the fixed part."),
+    "hot-water-part-unknown": N_("The boiler's heat is not known. So no cost was put on hot water."),
     "hot-water-above-supply": N_("The hot water took more heat than there was. One of the meters is wrong."),
     "pellets-corrected": N_("Somebody corrected the pellet stock."),
     "pellets-level-differs": N_("The silo does not hold what the books say. Please count the stock."),

@@ -136,6 +136,23 @@ def test_more_hot_water_than_heat_is_held_at_all_of_the_cost_and_said() -> None:
     assert odd == {"hot-water-above-supply"}
 
 
+def test_where_nothing_was_counted_the_cost_follows_the_fixed_measure_of_heat() -> None:
+    told = statement(tree("50 50", cost="100.00", hot_water=APART, boiler=True), "0 0", "0 0", boiler="0")
+    assert amounts(told, "heat_measured") == ["30.00", "30.00"]
+    assert amounts(told, "heat_fixed") == ["20.00", "20.00"]
+    assert amounts(told, "hot_water_measured") == amounts(told, "hot_water_fixed") == []
+
+
+def test_in_units_without_the_boilers_heat_nothing_is_put_on_hot_water_and_that_is_said() -> None:
+    town = tree("50 50", cost="100.00", hot_water=APART, unit="units", boiler=True)
+    told = statement(town, "5 5", "1 1", boiler="0")
+    assert amounts(told, "hot_water_measured") == []
+    assert "hot-water-part-unknown" in {finding["code"] for finding in told["findings"]}
+    told = statement(town, "5 5", "1 1", boiler="1000")
+    assert amounts(told, "hot_water_measured") == ["7.50", "7.50"]  # 250 of 1,000 kWh: 25.00, 60 % by meters
+    assert told["energy"]["heat_recorded_percent"] is None
+
+
 def test_exactly_all_of_it_is_no_finding() -> None:
     town = tree("50 50", cost="1000.00", hot_water=APART, water_unit="kWh", boiler=True)
     told = statement(town, "0 0", "150 50", boiler="200")
