@@ -119,9 +119,8 @@ def references(community: Community, month: Month, known: Readings) -> tuple[Mon
 
 def estimates(community: Community, month: Month) -> bool:
     """Whether the rule of a month says that failed meters are estimated."""
-    if not any(rule.failed_meters == "estimate" for rule in community.heat or ()):
-        return False
-    return tariffs.valid_on(community.heat or (), month.first_day, "heat rule").failed_meters == "estimate"
+    started = [rule for rule in community.heat or () if rule.start <= month.first_day]
+    return bool(started) and max(started, key=lambda rule: rule.start).failed_meters == "estimate"
 
 
 def totals(community: Community, month: Month, known: Readings) -> Totals:

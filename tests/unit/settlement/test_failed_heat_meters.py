@@ -304,3 +304,13 @@ def test_a_working_flat_that_misses_less_than_half_of_the_hours_has_its_average_
     assert told["estimated_by"] == method
     if method == "alike_flats":
         assert told["estimated_kwh"] == "75.000000"  # 3 kWh in 25 hours, as C used in the hours that are known
+
+
+def test_a_rule_that_starts_later_estimates_nothing_before_and_none_is_needed_to_export() -> None:
+    town = house.tree(AREAS)
+    town["heat"].append(town["heat"][0] | {"from": "2026-02-01", "failed_meters": "estimate"})
+    statement = settle(silent("A"), town=town)
+    assert "estimated_by" not in heat_of(statement, "h-A")
+    late = house.tree(AREAS, failed_meters="estimate") | {"heat": town["heat"][1:]}
+    known = house.quantities(AREAS, silent("A"), START, END)
+    assert selected(build(late, "the example").community, JANUARY, known).keys() == known.keys()
