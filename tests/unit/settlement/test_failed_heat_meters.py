@@ -314,3 +314,14 @@ def test_a_rule_that_starts_later_estimates_nothing_before_and_none_is_needed_to
     late = house.tree(AREAS, failed_meters="estimate") | {"heat": town["heat"][1:]}
     known = house.quantities(AREAS, silent("A"), START, END)
     assert selected(build(late, "the example").community, JANUARY, known).keys() == known.keys()
+
+
+def test_a_charge_is_divided_by_what_was_measured_and_estimated() -> None:
+    town = house.tree(AREAS, failed_meters="estimate")
+    whole, _ = settled(town, house.quantities(AREAS, silent("A"), START, END), JANUARY)
+    charge = next(charge for charge in whole.charges if charge.code == "heat_measured")
+    assert {spell.flat: kwh for spell, kwh in charge.basis.items()} == {
+        "A": 1860, "B": 744 * 2, "C": 744 * 3, "D": 744 * 4, "E": 744 * 6,
+    }  # fmt: skip
+    assert charge.factor == 65_000 / sum(charge.basis.values())
+    assert sum(whole.energy.heat.values()) == 744 * 15 * 10**6  # nothing measured was altered

@@ -242,3 +242,21 @@ def test_every_line_is_the_rule_and_the_pools_add_up(
         assert sum(found) == pool
         for amount, basis in zip(found, bases[code], strict=True):
             assert pool == 0 or abs(Fraction(amount) - pool * basis / sum(bases[code])) < 1
+
+
+@pytest.mark.parametrize(("unit", "counted"), [("kWh", 150), ("m3", Fraction(12, 10))])
+def test_a_charge_says_what_it_is_divided_by_and_at_what_price(unit: str, counted: Fraction) -> None:
+    town = tree("50 70", cost="1000.00", hot_water=APART, water_unit=unit, boiler=True)
+    file = build(town, "the example")
+    edges = tuple(microseconds(instant) for instant in JANUARY.bounds(file.community.zone))
+    amount = {"hot-F0": Decimal("150") if unit == "kWh" else Decimal("1.2"), "boiler": Decimal(1000)}
+    known = {meter: MeterReadings("register", edges, (Decimal(0), value)) for meter, value in amount.items()}
+    settled = settle_document(file, JANUARY, known)[0]
+    charges = {charge.code: charge for charge in settled.charges}
+    water, cost = charges["hot_water_measured"], settled.heat
+    assert cost is not None
+    assert (cost.hot_water_measured, cost.hot_water_fixed) == (9000, 6000)  # 150 of 1,000 kWh
+    assert list(water.basis.values()) == [counted, 0]
+    assert water.factor == 9000 / Fraction(counted)
+    assert list(charges["hot_water_fixed"].basis.values()) == [50 * 31, 70 * 31]
+    assert charges["hot_water_fixed"].factor == Fraction(6000, 120 * 31)
