@@ -249,7 +249,7 @@ def test_a_charge_says_what_it_is_divided_by_and_at_what_price(unit: str, counte
     town = tree("50 70", cost="1000.00", hot_water=APART, water_unit=unit, boiler=True)
     file = build(town, "the example")
     edges = tuple(microseconds(instant) for instant in JANUARY.bounds(file.community.zone))
-    amount = {"hot-F0": Decimal("150") if unit == "kWh" else Decimal("1.2"), "boiler": Decimal(1000)}
+    amount = {"hot-F0": Decimal(150) if unit == "kWh" else Decimal("1.2"), "boiler": Decimal(1000)}
     known = {meter: MeterReadings("register", edges, (Decimal(0), value)) for meter, value in amount.items()}
     settled = settle_document(file, JANUARY, known)[0]
     charges = {charge.code: charge for charge in settled.charges}
