@@ -297,29 +297,6 @@ def test_input_hash_reaches_back_to_the_stock_that_pellets_are_reckoned_from(tmp
         assert told["pellets"]["estimated"] == (january not in counts)
 
 
-def test_input_hash_of_settings_that_are_additions_is_what_the_document_says(tmp_path: Path) -> None:
-    heat = """heat:
-  - {from: 2025-01-01, measured_percent: "65", failed_meters: as_read}
-  - {from: 2026-01-01, measured_percent: "65", failed_meters: estimate, hot_water: {measured_percent: "60"}}
-"""
-    fuel = """pellets:
-  kwh_per_kg: "4.8"
-  level_tolerance_percent: "11"
-  opening: {at: 2026-01-01T00:00:00+01:00, kg: "5000", eur: "1500.00"}
-  counts: [{at: 2026-02-01T00:00:00+01:00, kg: "4000"}]
-  corrections:
-    - {at: 2026-01-20T09:00:00+01:00, kg: "-40", why: wet bags, by: a volunteer}
-    - {at: 2026-01-10T09:00:00+01:00, kg: "0", eur: "-12.00", why: credit note, by: a volunteer}
-    - {at: 2026-02-20T09:00:00+01:00, kg: "7", why: found, by: a volunteer}
-"""
-    text = SMALL.replace("sharing:", "  - {id: hot-A, measures: hot_water, flat: A, unit: m3}\nsharing:") + heat + fuel
-    rows = "start,meter,value\n" + "".join(
-        hourly(meter, ["0.5"] * 744) for meter in ("el-A", "el-B", "heat-A", "hot-A")
-    )
-    told = small(tmp_path, rows, text)
-    assert documented_hash(YAML(typ="base").load(text), rows) == told["input_sha256"]
-
-
 def documented_hash(tree: dict[str, Any], readings: str, heat_since: datetime = FIRST) -> str:
     """Follow the document for January 2026 in Amsterdam; ``heat_since``: from where pellets need boiler heat."""
     defaults: dict[str, dict[str, Any]] = {
@@ -358,19 +335,10 @@ def documented_hash(tree: dict[str, Any], readings: str, heat_since: datetime = 
     for section, day in (("advances", "from"), ("costs", "date")):
         line[section] = sorted((entry for entry in line[section] if entry[day] <= "2026-01-31"), key=compact)
     line["replacements"].sort(key=compact)
-    for rule in line["heat"] or ():
-        if rule.get("failed_meters") == "as_read":
-            del rule["failed_meters"]
-        if "hot_water" in rule:
-            rule["hot_water"] = {"fixed_by": "floor_area", "warm_celsius": "60"} | rule["hot_water"]
     if line["pellets"]:
-        corrections = line["pellets"].get("corrections", [])
-        line["pellets"]["corrections"] = [{"eur": "0"} | correction for correction in corrections]
-        for section in ("deliveries", "counts", "corrections"):
+        for section in ("deliveries", "counts"):
             kept = [entry for entry in line["pellets"][section] if entry["at"] <= "2026-02-01T11:00:00Z"]
             line["pellets"][section] = sorted(kept, key=compact)
-        if not line["pellets"]["corrections"]:
-            del line["pellets"]["corrections"]
     kind, *rows = readings.splitlines()
     found: dict[str, dict[datetime, str]] = {}
     for row in rows:
