@@ -104,9 +104,10 @@ def rows_of(community: Community, month: Month = JANUARY, **more: Any) -> list[R
         (correction("2026-01-10", "-100"), 500, "166.67", "133.33"),  # 900 kg cost 300.00 now
         (correction("2026-01-10", "-100", "-30.00"), 500, "150.00", "120.00"),  # and 270.00 with what they had cost
         (correction("2026-01-10", "0", "-60.00"), 600, "144.00", "96.00"),  # a credit note of 60.00
+        (correction("2026-01-10", "0", "60.00"), 600, "216.00", "144.00"),  # billed later
         (correction("2026-01-10", "100", "-50.00"), 700, "159.09", "90.91"),  # found, and cheaper
     ],
-    ids=["thrown away", "thrown away at cost", "credit note", "found"],
+    ids=["thrown away", "thrown away at cost", "credit note", "billed later", "found"],
 )
 def test_a_correction_changes_the_stock_by_exactly_what_it_says(
     valuation: str, given_correction: Tree, burnt_kg: int, burnt_eur: str, closing_eur: str
@@ -134,6 +135,26 @@ def test_what_is_taken_away_is_taken_from_the_oldest_layer_under_fifo() -> None:
     )
     assert fuel is not None
     assert (fuel.burnt_kg, fuel.burnt_cents, fuel.closing_cents) == (600, 24_000, 16_000)
+
+
+def test_a_part_of_a_layer_is_taken_away_with_its_part_of_the_price() -> None:
+    bought = [delivery("2026-01-05", "1000", "400.00")]
+    taken = correction("2026-01-10", "-500", "-150")
+    fuel = account(
+        town(valuation="fifo", deliveries=bought, counts=[count("2026-02-01", "900")], corrections=[taken]),
+        JANUARY,
+        no_heat,
+    )
+    assert fuel is not None
+    assert (fuel.burnt_kg, fuel.burnt_cents, fuel.closing_cents) == (600, 15_000 + 4_000, 36_000)
+
+
+def test_what_is_delivered_at_the_same_moment_can_be_taken_away() -> None:
+    both = {"deliveries": [delivery("2026-01-05", "1000", "400.00")]}
+    taken = correction("2026-01-05", "-1500", why="A burst bag")
+    fuel = account(town(counts=[END], corrections=[taken], **both), JANUARY, no_heat)
+    assert fuel is not None
+    assert (fuel.burnt_kg, fuel.burnt_cents) == (100, 14_000)
 
 
 def test_found_pellets_are_the_newest_layer_under_fifo() -> None:
