@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Response
 
 from core.community import Community
+from core.time import Month
 from settlement.balance import Balance
-from settlement.documents.csv import statement_csv
+from settlement.documents.csv import statement_csv, stock_csv
 from settlement.documents.pdf import statement_pdf
+from settlement.stock import Row
 
 
 def pdf_answer(
@@ -29,6 +32,11 @@ def csv_answer(month: dict[str, Any]) -> Response:
     """Answer with the whole month's lines for the books."""
     name = f"{month['community']}-{month['month']}.csv"
     return _download(statement_csv(month).encode(), "text/csv; charset=utf-8", name)
+
+
+def stock_answer(slug: str, month: Month, rows: Sequence[Row]) -> Response:
+    """Answer with a month's pellet stock for the books."""
+    return _download(stock_csv(month, rows).encode(), "text/csv; charset=utf-8", f"{slug}-{month}-pellets.csv")
 
 
 def _download(body: bytes, media_type: str, name: str) -> Response:

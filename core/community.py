@@ -31,7 +31,7 @@ from core.fields import (
 
 EVENT_SECTIONS = ("households", "replacements", "edits", "costs", "advances")
 """Top-level sections that are events: owned by the database, a first import when they stand in the file."""
-PELLET_EVENTS = ("opening", "deliveries", "counts")
+PELLET_EVENTS = ("opening", "deliveries", "counts", "corrections")
 
 
 Measures = Literal[
@@ -182,12 +182,29 @@ class Tariff(_Part):
     prices_include_vat: YesNo = True
 
 
+class HotWater(_Part):
+    """Hot water has a pool of its own: which part follows its meters, and how the rest is divided.
+
+    ``warm_celsius``: how warm it leaves the boiler house, for meters in m3 [degrees Celsius].
+    """
+
+    measured_percent: Percent
+    fixed_by: Literal["floor_area", "equal"] = "floor_area"
+    warm_celsius: Positive = Decimal(60)
+
+
 class HeatRule(_Part):
-    """Which part of the heat cost follows the meters, and how the rest is divided."""
+    """Which part of the heat cost follows the meters, and how the rest is divided.
+
+    Without ``hot_water`` its meters divide nothing. ``failed_meters`` says what becomes of heat that a failed meter
+    did not count: left as read, or estimated (`settlement.failedmeters`).
+    """
 
     start: Day = Field(alias="from")
     measured_percent: Percent
     fixed_by: Literal["floor_area", "equal"] = "floor_area"
+    hot_water: HotWater | None = None
+    failed_meters: Literal["as_read", "estimate"] = "as_read"
 
 
 class Opening(_Part):
@@ -214,8 +231,26 @@ class Count(_Part):
     kg: Amount
 
 
+class Correction(_Part):
+    """Pellets that came or went without being bought or burnt, or money given back for them [kg, EUR]; both signed.
+
+    Thrown away: ``kg`` below zero; with ``eur`` 0 what they cost stays on the rest of the stock. A credit note: ``kg``
+    0 and ``eur`` below zero.
+    """
+
+    at: Instant
+    kg: Number
+    eur: Euro = Decimal(0)
+    why: Annotated[str, Field(min_length=1)]
+    by: Annotated[str, Field(min_length=1)]
+
+
 class Pellets(_Part):
-    """The fuel: its heat content [kWh/kg], the silo [kg], and the stock account."""
+    """The fuel: its heat content [kWh/kg], the silo [kg], and the stock account.
+
+    ``level_tolerance_percent``: by how much the silo's level may differ from the books at a month's end before a
+    statement says so; None: the level is not looked at.
+    """
 
     kwh_per_kg: Positive
     ash_percent: Percent = Decimal("0.5")
@@ -225,6 +260,8 @@ class Pellets(_Part):
     opening: Opening
     deliveries: tuple[Delivery, ...] = ()
     counts: tuple[Count, ...] = ()
+    corrections: tuple[Correction, ...] = ()
+    level_tolerance_percent: Percent | None = None
 
 
 class Cost(_Part):

@@ -12,6 +12,9 @@ from core.yamltext import Path
 
 Fault = tuple[Path, str]
 
+COLD_CELSIUS = 10
+"""Temperature at which cold water is taken to enter [degrees Celsius]; HeizkostenV section 9."""
+
 _FITTING_UNITS = {
     "solar_generation": set(ENERGY_UNITS),
     "grid_import": set(ENERGY_UNITS),
@@ -125,15 +128,23 @@ def _events(community: Community) -> Iterator[Fault]:
     for (household, start), count in Counter((a.household, a.start) for a in community.advances).items():
         if count > 1:
             yield ("advances",), f"household '{household}' has {count} advances from {start}; keep one"
-    if community.pellets:
-        opening = community.pellets.opening.at
-        for section in ("deliveries", "counts"):
-            for index, event in enumerate(getattr(community.pellets, section)):
-                if event.at < opening:
-                    yield (
-                        ("pellets", section, index, "at"),
-                        "this lies before the opening stock; move the opening",
-                    )
+    yield from _pellets(community)
+
+
+def _pellets(community: Community) -> Iterator[Fault]:
+    if community.pellets is None:
+        return
+    opening = community.pellets.opening.at
+    for section in ("deliveries", "counts", "corrections"):
+        for index, event in enumerate(getattr(community.pellets, section)):
+            if event.at < opening:
+                yield (
+                    ("pellets", section, index, "at"),
+                    "this lies before the opening stock; move the opening",
+                )
+    for index, correction in enumerate(community.pellets.corrections):
+        if not correction.kg and not correction.eur:
+            yield ("pellets", "corrections", index, "kg"), "a correction changes the kg or the eur; both are 0"
 
 
 def _edits(community: Community) -> Iterator[Fault]:
@@ -187,8 +198,11 @@ def _money(community: Community) -> Iterator[Fault]:
                 ("tariffs", index, "from"),
                 "a change of VAT starts on the first day of a month; split this entry in two",
             )
+    yield from _heat(community)
+    rules = community.heat or ()
     area_needed = (
-        any(rule.fixed_by == "floor_area" for rule in community.heat or ())
+        any(rule.fixed_by == "floor_area" or rule.failed_meters == "estimate" for rule in rules)
+        or any(rule.hot_water is not None and rule.hot_water.fixed_by == "floor_area" for rule in rules)
         or any(meter.common for meter in community.meters)
         or any(cost.pool == "common" for cost in community.costs)
     )
@@ -199,3 +213,24 @@ def _money(community: Community) -> Iterator[Fault]:
                     ("flats", index, "floor_area_m2"),
                     "cost is divided by floor area here, so every flat needs it",
                 )
+
+
+def _heat(community: Community) -> Iterator[Fault]:
+    for index, rule in enumerate(community.heat or ()):
+        if rule.hot_water is None:
+            continue
+        where: Path = ("heat", index, "hot_water")
+        if rule.hot_water.warm_celsius <= COLD_CELSIUS:
+            yield (
+                (*where, "warm_celsius"),
+                f"cold water is taken to have {COLD_CELSIUS} degrees, so this must be more",
+            )
+        if not community.meters_of("hot_water"):
+            yield where, "no meter measures hot_water; add one for every flat or leave 'hot_water' out"
+        if any(meter.unit == "units" for meter in community.meters_of("heat")) and not community.meters_of(
+            "heat_produced"
+        ):
+            yield (
+                where,
+                "heat in 'units' does not tell how much heat was supplied; add a heat_produced meter",
+            )

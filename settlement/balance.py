@@ -24,6 +24,7 @@ from typing import Any, Final, Literal, NamedTuple
 from core.community import Community, Measures, Meter
 from core.money import half_up
 from core.units import MILLIONTHS, decimal_text
+from settlement.hotwater import Warmed
 from settlement.model import Finding, Series
 from settlement.pellets import PelletMonth
 from settlement.sun import COMMON, Sun
@@ -46,7 +47,7 @@ LEAST_HISTORY: Final = 3
 """Months before from which a usual loss can be told."""
 
 Name = Literal[
-    "building", "fuel", "boiler_heat", "flats_heat", "electricity", "flats", "common", "grid_export",
+    "building", "fuel", "boiler_heat", "flats_heat", "hot_water", "electricity", "flats", "common", "grid_export",
     "sun", "sun_flats", "sun_common", "surplus",
 ]  # fmt: skip
 
@@ -72,7 +73,8 @@ class Node:
 class Figures:
     """What the month's meters and counts say [mWh, kg]; None where there is no meter or nothing was read.
 
-    ``has`` are the kinds of meter there are; ``complete`` when none of them has a missing interval.
+    ``has`` are the kinds of meter there are; ``complete`` when none of them has a missing interval. ``hot_water`` is
+    known only where its cost is divided apart.
     """
 
     has: frozenset[str]
@@ -89,6 +91,7 @@ class Figures:
     flats_heat: int | None = None
     burnt_kg: Fraction | None = None
     kwh_per_kg: Fraction | None = None
+    hot_water: int | None = None
 
     @property
     def fuel(self) -> int | None:
@@ -102,7 +105,18 @@ class Figures:
         """Share of the boiler's heat that reached no flat; None where it is not known or there was none."""
         if not self.boiler_heat or self.flats_heat is None:
             return None
-        return 1 - Fraction(self.flats_heat, self.boiler_heat)
+        return 1 - Fraction(self.flats_heat + (self.hot_water or 0), self.boiler_heat)
+
+    @property
+    def recording_rate(self) -> Fraction | None:
+        """Part of the boiler's heat that the flats' heat meters saw, hot water deducted first; None as `loss`.
+
+        Below 0.34 pipe heat dominates; it is told and never corrected for.
+        """
+        if self.boiler_heat is None or self.flats_heat is None:
+            return None
+        supplied = self.boiler_heat - (self.hot_water or 0)
+        return Fraction(self.flats_heat, supplied) if supplied > 0 else None
 
 
 @dataclass(frozen=True)
@@ -127,7 +141,13 @@ def kinds(community: Community) -> frozenset[str]:
     return frozenset(_kind(meter) for meter in community.meters)
 
 
-def of_month(community: Community, series: Mapping[str, Series], sun: Sun, fuel: PelletMonth | None) -> Figures:
+def of_month(
+    community: Community,
+    series: Mapping[str, Series],
+    sun: Sun,
+    fuel: PelletMonth | None,
+    warmed: Warmed | None = None,
+) -> Figures:
     """Gather the figures of a month that is being settled.
 
     Parameters
@@ -140,6 +160,8 @@ def of_month(community: Community, series: Mapping[str, Series], sun: Sun, fuel:
         How it was shared.
     fuel
         The pellet account.
+    warmed
+        Its hot water, where that is divided apart.
     """
 
     def total(*measures: Measures, common: bool | None = None) -> int | None:
@@ -164,6 +186,7 @@ def of_month(community: Community, series: Mapping[str, Series], sun: Sun, fuel:
         flats_heat=None if in_units else total("heat"),
         burnt_kg=fuel.burnt_kg if fuel else None,
         kwh_per_kg=Fraction(community.pellets.kwh_per_kg) if community.pellets else None,
+        hot_water=half_up(warmed.total) if warmed else None,
     )
 
 
@@ -209,6 +232,7 @@ def of_statement(community: Community, statement: Mapping[str, Any], grid: Mappi
         else seen("heat", _millionths(energy["heat_measured_kwh"])),
         burnt_kg=Fraction(fuel["burnt_kg"]) if fuel else None,
         kwh_per_kg=Fraction(community.pellets.kwh_per_kg) if community.pellets else None,
+        hot_water=_millionths(energy["hot_water_kwh"]) if "hot_water_kwh" in energy else None,
     )
 
 
@@ -218,7 +242,10 @@ def balance(figures: Figures) -> Balance:
     A branch without a meter is left out; one whose meter was not read is there and not known. Without a main meter
     nobody knows what came in, so the electricity has no amount and no rest.
     """
-    boiler = Node("boiler_heat", figures.boiler_heat, (Node("flats_heat", figures.flats_heat),))
+    warm = [Node("flats_heat", figures.flats_heat)]
+    if figures.hot_water is not None:
+        warm.append(Node("hot_water", figures.hot_water))
+    boiler = Node("boiler_heat", figures.boiler_heat, tuple(warm))
     fuel = Node("fuel", figures.fuel, (boiler,))
     used = [Node("flats", figures.flats)]
     if COMMON in figures.has:
@@ -313,13 +340,16 @@ def _heat(figures: Figures) -> Iterator[Finding]:
     produced, measured = figures.boiler_heat, figures.flats_heat
     if produced is None or measured is None:
         return
+    produced -= figures.hot_water or 0
+    if produced < 0:  # hot water alone took more, which a finding of its own says
+        return
     if measured > produced:
         yield Finding(
             "heat-lost-negative",
             f"The flats' heat meters counted {decimal_text(measured - produced)} kWh more than the boiler gave;"
             " one of the heat meters is wrong or was not read.",
         )
-    elif produced and Fraction(measured, produced) < LEAST_RECORDED:
+    elif figures.recording_rate is not None and figures.recording_rate < LEAST_RECORDED:
         yield Finding(
             "heat-recording-low",
             f"The flats' heat meters saw only {100 * measured // produced} % of the boiler's heat;"

@@ -2,7 +2,8 @@
 
 ``cost_i = p K m_i / sum(m) + (1 - p) K A_i d_i / sum(A d)``: the measured part by metered heat, the fixed part by
 floor area (or equally), both times days. If nothing was measured in the whole building, the measured part follows the
-fixed measure too. Source: contract section 3.
+fixed measure too. Source: contract section 3. Hot water may have a pool of its own (`settlement.hotwater`), and heat
+that failed meters did not count may be estimated (`settlement.failedmeters`); both only where the rule says so.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from core.community import Community, HeatRule
+from core.community import Community, HeatRule, HotWater
 from core.money import half_up
 from core.time import Month
 from core.units import MILLIONTHS, decimal_text
 from settlement.charges import Charge, Measure, per_part
+from settlement.hotwater import Warmed
 from settlement.model import Spell
 from settlement.pellets import PelletMonth
 from settlement.tariffs import Stretch, cents, valid_on
@@ -23,24 +25,42 @@ from settlement.tariffs import Stretch, cents, valid_on
 
 @dataclass(frozen=True)
 class HeatPool:
-    """The month's heat cost in whole cents: ``measured + fixed = total``."""
+    """The month's heat cost in whole cents.
+
+    ``measured + fixed + hot_water_measured + hot_water_fixed = total``.
+    """
 
     rule: HeatRule
     total: int
     measured: int
     fixed: int
     invoices: tuple[tuple[str, int], ...]
+    hot_water_measured: int = 0
+    hot_water_fixed: int = 0
 
 
-def pool(community: Community, month: Month, pellets: PelletMonth | None) -> HeatPool | None:
-    """Add up the month's heat cost and part it; None if no heat is settled."""
-    if community.heat is None:
+def rule_of(community: Community, month: Month) -> HeatRule | None:
+    """Return the rule of a month, that of its first day; None if no heat is settled."""
+    return None if community.heat is None else valid_on(community.heat, month.first_day, "heat rule")
+
+
+def pool(
+    community: Community, month: Month, pellets: PelletMonth | None, warmed: Warmed | None = None
+) -> HeatPool | None:
+    """Add up the month's heat cost and part it; None if no heat is settled.
+
+    Hot water's part of the total is rounded half-up to the cent, then the measured part of either pool.
+    """
+    rule = rule_of(community, month)
+    if rule is None:
         return None
-    rule = valid_on(community.heat, month.first_day, "heat rule")
     invoices = invoices_of(community, month, "heat")
     total = (pellets.burnt_cents if pellets else 0) + sum(amount for _, amount in invoices)
-    measured = half_up(total * Fraction(rule.measured_percent) / 100)
-    return HeatPool(rule, total, measured, total - measured, invoices)
+    water = half_up(total * warmed.part) if warmed else 0
+    water_measured = half_up(water * Fraction(warmed.rule.measured_percent) / 100) if warmed else 0
+    rooms = total - water
+    measured = half_up(rooms * Fraction(rule.measured_percent) / 100)
+    return HeatPool(rule, total, measured, rooms - measured, invoices, water_measured, water - water_measured)
 
 
 def invoices_of(community: Community, month: Month, pool_name: str) -> tuple[tuple[str, int], ...]:
@@ -59,7 +79,7 @@ def areas_by_days(community: Community, spells: Sequence[Spell]) -> dict[Spell, 
     return {spell: areas[spell.flat] * spell.days for spell in spells}
 
 
-def fixed_measure(community: Community, rule: HeatRule, spells: Sequence[Spell]) -> dict[Spell, Fraction]:
+def fixed_measure(community: Community, rule: HeatRule | HotWater, spells: Sequence[Spell]) -> dict[Spell, Fraction]:
     """Return the measure of the fixed part: floor area times days, or days alone."""
     if rule.fixed_by == "floor_area":
         return areas_by_days(community, spells)
@@ -74,23 +94,26 @@ def charges(
     heat: Mapping[Spell, int],
     *,
     in_units: bool,
+    warmed: Warmed | None = None,
 ) -> Iterator[Charge]:
     """Charge the heat pool: the measured part by metered heat, the fixed part by area or equally, both by days.
+
+    Hot water likewise, where it has a pool of its own.
 
     Parameters
     ----------
     stretch
         Of the month's first day; its VAT is the month's.
     heat
-        Of each spell [mWh, or millionths of a unit].
+        Of each spell [mWh, or millionths of a unit]; without any the measured part follows the fixed measure.
     in_units
         Whether meters show allocator units.
+    warmed
+        The month's hot water.
     """
     rates = stretch.tariff.vat_percent
     vat = rates.electricity if rates.heat is None else rates.heat  # 0 percent is a rate
-    fixed = fixed_measure(community, cost.rule, spells)
-    unit = "m²·days" if cost.rule.fixed_by == "floor_area" else "days"
-    by_fixed = {spell: Measure(_decimal(amount), unit) for spell, amount in fixed.items()}
+    fixed, by_fixed = _fixed(community, cost.rule, spells)
     measured = {spell: Fraction(amount, MILLIONTHS) for spell, amount in heat.items()}
     if any(measured.values()):
         heat_unit = "units" if in_units else "kWh"
@@ -99,6 +122,19 @@ def charges(
         measured, shown = fixed, by_fixed
     yield Charge("heat_measured", measured, per_part(cost.measured, measured), vat, None, shown)
     yield Charge("heat_fixed", fixed, per_part(cost.fixed, fixed), vat, None, by_fixed)
+    if warmed is not None:
+        basis = warmed.basis
+        yield Charge("hot_water_measured", basis, per_part(cost.hot_water_measured, basis), vat, None, warmed.shown)
+        fixed, by_fixed = _fixed(community, warmed.rule, spells)
+        yield Charge("hot_water_fixed", fixed, per_part(cost.hot_water_fixed, fixed), vat, None, by_fixed)
+
+
+def _fixed(
+    community: Community, rule: HeatRule | HotWater, spells: Sequence[Spell]
+) -> tuple[dict[Spell, Fraction], dict[Spell, Measure]]:
+    fixed = fixed_measure(community, rule, spells)
+    unit = "m²·days" if rule.fixed_by == "floor_area" else "days"
+    return fixed, {spell: Measure(_decimal(amount), unit) for spell, amount in fixed.items()}
 
 
 def _decimal(amount: Fraction) -> str:

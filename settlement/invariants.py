@@ -18,6 +18,8 @@ from settlement.model import Check, Line, Series, Spell
 from settlement.pellets import PelletMonth
 from settlement.sun import Sun
 
+HEAT_LINES = ("heat_measured", "heat_fixed", "hot_water_measured", "hot_water_fixed")
+
 
 def _check(name: str, difference: int, decimals: int) -> Check:
     return Check(name, difference == 0, decimal_text(difference, decimals))
@@ -58,18 +60,22 @@ def of_money(
     yield _check("cents: net + VAT = amount, on every line", off, 2)
 
 
-def of_heat(heat: HeatPool, charges: Sequence[Charge]) -> Check:
+def of_heat(heat: HeatPool, charges: Sequence[Charge]) -> Iterator[Check]:
     """Check that the heat lines divide exactly what heat cost."""
-    divided = sum(charge.total for charge in charges if charge.code in ("heat_measured", "heat_fixed"))
-    return _check("cents: heat lines = cost of heat", divided - heat.total, 2)
+    divided = sum(charge.total for charge in charges if charge.code in HEAT_LINES)
+    yield _check("cents: heat lines = cost of heat", divided - heat.total, 2)
+    if heat.rule.hot_water is not None:
+        pools = heat.measured + heat.fixed + heat.hot_water_measured + heat.hot_water_fixed
+        yield _check("cents: heat and hot water = cost of heat", pools - heat.total, 2)
 
 
 def of_pellets(month: PelletMonth) -> Iterator[Check]:
     """Check that the stock closes, in kilograms and in cents."""
-    kg = month.start_kg + month.delivered_kg - month.burnt_kg - month.closing_kg
-    yield Check("pellets: start + deliveries = burnt + closing [kg]", kg == 0, str(kg) if kg else "0.000")
-    cents = month.start_cents + month.delivered_cents - month.burnt_cents - month.closing_cents
-    yield _check("pellets: start + deliveries = burnt + closing [EUR]", cents, 2)
+    came = "deliveries + corrections" if month.corrected_kg or month.corrected_cents else "deliveries"
+    kg = month.start_kg + month.delivered_kg + month.corrected_kg - month.burnt_kg - month.closing_kg
+    yield Check(f"pellets: start + {came} = burnt + closing [kg]", kg == 0, str(kg) if kg else "0.000")
+    cents = month.start_cents + month.delivered_cents + month.corrected_cents - month.burnt_cents - month.closing_cents
+    yield _check(f"pellets: start + {came} = burnt + closing [EUR]", cents, 2)
 
 
 def of_ledger(ledger: Ledger, totals: int) -> Iterator[Check]:

@@ -1,10 +1,15 @@
 """The pellet account: what was burnt and what it cost, month by month from the opening stock.
 
-Burnt = stock at the start + deliveries - stock at the end. The stock at the end is a count at local midnight +- 12 h
-of the month's end, else an estimate from the latest count (or the opening), the deliveries since, and the heat
-produced since; the next count corrects the month it falls in. The level sensor never decides.
+Burnt = stock at the start + deliveries + corrections - stock at the end. The stock at the end is a count at local
+midnight +- 12 h of the month's end, else an estimate from the latest count (or the opening), what came since, and the
+heat produced since; the next count corrects the month it falls in. The level sensor never decides.
 
-Conservation: start + deliveries = burnt + closing, in kilograms and in cents. Source: contract section 3.
+A correction changes the stock by exactly the kilograms and cents it says: what it adds is the newest layer, what it
+takes away is taken from the oldest, and where the cents it names are not what those kilograms had cost, the difference
+changes the price of everything that is left alike.
+
+Conservation: start + deliveries + corrections = burnt + closing, in kilograms and in cents. Source: contract section
+3; corrections are an addition of ours.
 """
 
 from __future__ import annotations
@@ -14,11 +19,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from core.community import Community, Pellets
+from core.community import Community, Correction, Delivery, Pellets
 from core.errors import BadInput
 from core.money import half_up
 from core.time import Month, local_day, microseconds
-from core.units import MILLIONTHS
+from core.units import MILLIONTHS, decimal_text
+from settlement.model import Readings
+from settlement.readings import total_between
 from settlement.tariffs import cents
 
 COUNT_WINDOW = timedelta(hours=12)
@@ -37,7 +44,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class PelletMonth:
-    """One month of the account [kg, whole cents]; ``estimated`` when the closing stock is no count."""
+    """One month of the account [kg, whole cents]; ``estimated`` when the closing stock is no count.
+
+    ``corrected_kg`` and ``corrected_cents`` are signed.
+    """
 
     start_kg: Fraction
     start_cents: int
@@ -48,6 +58,20 @@ class PelletMonth:
     closing_kg: Fraction
     closing_cents: int
     estimated: bool
+    corrected_kg: Fraction = Fraction(0)
+    corrected_cents: int = 0
+
+
+def heat_between(community: Community, known: Readings) -> HeatBetween:
+    """Make the account's source of heat from the readings of the boilers' meters."""
+    meters = community.meters_of("heat_produced")
+
+    def between(start: int, end: int) -> int | None:
+        parts = [total_between(community, m, known[m.id], start, end) for m in meters if m.id in known]
+        found = [part for part in parts if part is not None]
+        return sum(found) if found else None
+
+    return between
 
 
 def account(community: Community, month: Month, heat_between: HeatBetween) -> PelletMonth | None:
@@ -56,7 +80,7 @@ def account(community: Community, month: Month, heat_between: HeatBetween) -> Pe
     Parameters
     ----------
     community
-        Its pellet settings, opening, deliveries and counts.
+        Its pellet settings, opening, deliveries, corrections and counts.
     month
         Local month.
     heat_between
@@ -96,7 +120,7 @@ def heat_needed_from(community: Community, month: Month) -> datetime | None:
     current = Month.of(local_day(pellets.opening.at, community.zone))
     while current <= month:
         _, end = current.bounds(community.zone)
-        if _count_at(pellets, end) is None:
+        if closing_count(pellets, end) is None:
             return _anchor(pellets, end)[0]
         current = current.shift(1)
     return None
@@ -112,13 +136,11 @@ def _month(
     start_estimated: bool,
 ) -> tuple[PelletMonth, list[Layer]]:
     start, end = month.bounds(community.zone)
-    new = sorted(
-        (delivery for delivery in pellets.deliveries if start <= delivery.at < end),
-        key=lambda delivery: (delivery.at, delivery.invoice),
-    )
-    held = [*layers, *(Layer(Fraction(delivery.kg), cents(delivery.eur)) for delivery in new)]
-    total_kg = sum((layer.kg for layer in held), Fraction(0))
-    total = sum((layer.value for layer in held), Fraction(0))
+    new = movements(pellets, start, end)
+    held = layers
+    for event in new:
+        held = _corrected(held, event) if isinstance(event, Correction) else [*held, _bought(event)]
+    total_kg, total = _sum(held)
     closing, document, estimated = _closing(pellets, end, heat_between)
     burnt = total_kg - closing
     if burnt < 0 and not start_estimated:
@@ -131,12 +153,66 @@ def _month(
     else:
         burnt_cents = half_up(total * burnt / total_kg) if total_kg else int(total)
         left = [Layer(closing, total - burnt_cents)]
-    before = sum((layer.kg for layer in layers), Fraction(0)), sum((layer.value for layer in layers), Fraction(0))
+    before = _sum(layers)
+    given = [event for event in new if isinstance(event, Correction)]
+    corrected_kg = sum((Fraction(event.kg) for event in given), Fraction(0))
+    corrected = int(sum((cents(event.eur) for event in given), Fraction(0)))
     result = PelletMonth(
-        before[0], int(before[1]), total_kg - before[0], int(total - before[1]),
-        burnt, burnt_cents, closing, int(total) - burnt_cents, estimated,
+        before[0], int(before[1]), total_kg - before[0] - corrected_kg, int(total - before[1]) - corrected,
+        burnt, burnt_cents, closing, int(total) - burnt_cents, estimated, corrected_kg, corrected,
     )  # fmt: skip
     return result, left
+
+
+def movements(pellets: Pellets, start: datetime, end: datetime) -> list[Delivery | Correction]:
+    """Deliveries and corrections from ``start`` up to, not including, ``end``, as they came; deliveries first."""
+    bought = [(one.at, 0, one.invoice, one) for one in pellets.deliveries if start <= one.at < end]
+    corrected = [(one.at, 1, one.why, one) for one in pellets.corrections if start <= one.at < end]
+    both: list[tuple[datetime, int, str, Delivery | Correction]] = [*bought, *corrected]
+    return [entry[3] for entry in sorted(both, key=lambda entry: entry[:3])]
+
+
+def _bought(delivery: Delivery) -> Layer:
+    return Layer(Fraction(delivery.kg), cents(delivery.eur))
+
+
+def _sum(layers: list[Layer]) -> tuple[Fraction, Fraction]:
+    return sum((layer.kg for layer in layers), Fraction(0)), sum((layer.value for layer in layers), Fraction(0))
+
+
+def _corrected(layers: list[Layer], correction: Correction) -> list[Layer]:
+    """Change the stock by exactly what a correction says."""
+    kg, (there, value) = Fraction(correction.kg), _sum(layers)
+    wanted = value + cents(correction.eur)
+    document = f"the correction of {correction.at:%Y-%m-%d}"
+    if there + kg < 0:
+        raise BadInput(
+            f"Pellets: {document} takes away {_kg(-kg)} kg, but only {_kg(there)} kg can be there; correct it, or add"
+            " the missing delivery or a count."
+        )
+    if wanted < 0:
+        raise BadInput(
+            f"Pellets: {document} takes away {decimal_text(int(-cents(correction.eur)), 2)} EUR, but all that is there"
+            f" cost only {decimal_text(int(value), 2)} EUR; correct it."
+        )
+    if kg > 0 and correction.eur >= 0:
+        return [*layers, Layer(kg, wanted - value)]
+    left = [*layers, Layer(kg, Fraction(0))] if kg > 0 else _taken(layers, -kg)
+    rest = _sum(left)[1]
+    if rest:
+        return [Layer(layer.kg, layer.value * wanted / rest) for layer in left]
+    return [Layer(left[0].kg, wanted), *left[1:]] if left else [Layer(Fraction(0), wanted)]
+
+
+def _taken(layers: list[Layer], kg: Fraction) -> list[Layer]:
+    """Return what is left when kilograms are taken from the oldest layers with what they had cost."""
+    left = list(layers)
+    while kg > 0:
+        oldest = left.pop(0)
+        if oldest.kg > kg:
+            left.insert(0, Layer(oldest.kg - kg, oldest.value * (oldest.kg - kg) / oldest.kg))
+        kg -= min(kg, oldest.kg)
+    return left
 
 
 def _fifo(held: list[Layer], burnt: Fraction) -> tuple[int, list[Layer]]:
@@ -163,10 +239,10 @@ def _fifo(held: list[Layer], burnt: Fraction) -> tuple[int, list[Layer]]:
 
 
 def _closing(pellets: Pellets, end: datetime, heat_between: HeatBetween) -> tuple[Fraction, str, bool]:
-    counted = _count_at(pellets, end)
+    counted = closing_count(pellets, end)
     if counted is not None:
         at, kg = counted
-        missed = _delivered(pellets, at, end) - _delivered(pellets, end, at)
+        missed = _came(pellets, at, end) - _came(pellets, end, at)
         document = f"the count of {at:%Y-%m-%d}"
         return _not_negative(kg + missed, document, end), document, False
     at, kg, document = _anchor(pellets, end)
@@ -176,17 +252,43 @@ def _closing(pellets: Pellets, end: datetime, heat_between: HeatBetween) -> tupl
             f"Pellets: there is no count near {end:%Y-%m-%d %H:%M} UTC and no heat_produced reading since {document};"
             " add a count within 12 hours of the month's end."
         )
-    per_kg = Fraction(pellets.kwh_per_kg) * Fraction(pellets.efficiency_percent) / 100
-    left = kg + _delivered(pellets, at, end) - Fraction(heat, MILLIONTHS) / per_kg
+    left = kg + _came(pellets, at, end) - _burnt_for(pellets, heat)
     return _not_negative(left, document, end), f"the estimate since {document}", True
 
 
-def _count_at(pellets: Pellets, end: datetime) -> tuple[datetime, Fraction] | None:
+def expected_kg(pellets: Pellets, at: datetime, heat_between: HeatBetween) -> Fraction | None:
+    """Stock by the books at an instant, had nobody counted then: the stock known before it, what came and what burnt.
+
+    Returns
+    -------
+    Fraction or None
+        May be below zero, as books may be wrong [kg]; None where the heat since is not known or nothing is before.
+    """
+    before = at - timedelta(microseconds=1)
+    if before < pellets.opening.at:
+        return None
+    since, kg, _ = _anchor(pellets, before)
+    heat = heat_between(microseconds(since), microseconds(at))
+    return None if heat is None else kg + _came(pellets, since, at) - _burnt_for(pellets, heat)
+
+
+def _burnt_for(pellets: Pellets, heat: int) -> Fraction:
+    """Kilograms that so much heat [mWh] takes."""
+    return Fraction(heat, MILLIONTHS) / (Fraction(pellets.kwh_per_kg) * Fraction(pellets.efficiency_percent) / 100)
+
+
+def closing_count(pellets: Pellets, end: datetime) -> tuple[datetime, Fraction] | None:
+    """Return the count that decides the stock at a month's end [kg]: the nearest within twelve hours of it, or None."""
     near = [count for count in pellets.counts if abs(count.at - end) <= COUNT_WINDOW]
     if not near:
         return None
     best = min(near, key=lambda count: (abs(count.at - end), -microseconds(count.at)))
     return best.at, Fraction(best.kg)
+
+
+def known_before(pellets: Pellets, at: datetime) -> datetime:
+    """When the stock was last known at an instant: of the latest count until then, or the opening."""
+    return _anchor(pellets, at)[0]
 
 
 def _anchor(pellets: Pellets, end: datetime) -> tuple[datetime, Fraction, str]:
@@ -199,8 +301,9 @@ def _anchor(pellets: Pellets, end: datetime) -> tuple[datetime, Fraction, str]:
     return max(known, key=lambda stock: stock[0])
 
 
-def _delivered(pellets: Pellets, start: datetime, end: datetime) -> Fraction:
-    return sum((Fraction(item.kg) for item in pellets.deliveries if start <= item.at < end), Fraction(0))
+def _came(pellets: Pellets, start: datetime, end: datetime) -> Fraction:
+    """Kilograms that deliveries and corrections brought, or took away."""
+    return sum((Fraction(item.kg) for item in movements(pellets, start, end)), Fraction(0))
 
 
 def _not_negative(kg: Fraction, document: str, end: datetime) -> Fraction:

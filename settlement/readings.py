@@ -9,7 +9,7 @@ Source: contract section 3; the failure cases are those meters really show.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from fractions import Fraction
@@ -21,7 +21,7 @@ from core.time import Month, microseconds
 from core.units import to_core
 from settlement import edits
 from settlement.amounts import runs
-from settlement.model import Finding, MeterReadings, Quality, Series
+from settlement.model import Finding, MeterReadings, Quality, Readings, Series
 from settlement.registers import RETURNS_WITHIN, Break, Point, across_replacements, rising_pieces
 from settlement.shape import Shape
 
@@ -133,6 +133,15 @@ def _findings(meter: Meter, breaks: Sequence[Break]) -> list[Finding]:
         often = f" ({len(run)} times)" if len(run) > 1 else ""
         findings.append(Finding(code, f"{_named(meter)} {words}{often}.", meter.id, run[0].start, run[-1].until))
     return findings
+
+
+def known_until(known: Readings, bounds: Sequence[int]) -> int:
+    """Return the boundary up to which a month can be known: the last one that any meter's readings reach."""
+    step = bounds[1] - bounds[0]
+    newest = max(
+        (one.times[-1] + (step if one.kind == "interval" else 0) for one in known.values()), default=bounds[-1]
+    )
+    return bounds[max(0, bisect_right(bounds, newest) - 1)]
 
 
 def total_between(community: Community, meter: Meter, known: MeterReadings, start: int, end: int) -> int | None:

@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
+from core.community import Community
 from core.communityfile import CommunityFile
 from core.db import config
 from core.db.connection import Connection
-from core.time import Month
-from settlement import selection, store
+from core.time import Month, microseconds, parse_time
+from settlement import selection, stock, store
 from settlement.model import MeterReadings
 from settlement.month import Settled
+from settlement.pellets import COUNT_WINDOW, heat_between
 from settlement.replay import settle_document
+from settlement.tasks.store import refills
+
+_REFILLS = 10_000
+"""More than a cellar has in its life; only those of the month are shown."""
 
 
 @dataclass(frozen=True)
@@ -57,3 +64,33 @@ def exported(connection: Connection, slug: str, month: Month) -> tuple[Community
         file = config.load(connection, slug)
         known = store.month_readings(connection, file.community, month)
     return file, selection.used(file.community, month, known)
+
+
+def stock_rows(connection: Connection, community: Community, month: Month) -> list[stock.Row] | None:
+    """Write a month's stock ledger from what the database knows now; None where its account has no such month.
+
+    Raises
+    ------
+    BadInput
+        As of `settlement.pellets.account`.
+    """
+    since = stock.heat_needed_since(community, month)
+    if since is None:
+        return None
+    end = month.bounds(community.zone)[1] + COUNT_WINDOW
+    known = {}
+    for meter in community.meters_of("heat_produced"):
+        one = store.readings_between(connection, community.community, meter.id, microseconds(since), microseconds(end))
+        if one is not None:
+            known[meter.id] = one
+    carried = [
+        stock.Refill(parse_time(body["at"]), int(body["bags"]), int(body["bags"]) * Fraction(body["bag_kg"]))
+        for body in refills(connection, community.community, end, _REFILLS)
+    ]
+    return stock.ledger(
+        community,
+        month,
+        heat_between(community, known),
+        carried,
+        all_heat_between=stock.all_heat(community, known),
+    )

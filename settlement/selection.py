@@ -16,6 +16,7 @@ from typing import Any
 
 from core.community import Community, Meter
 from core.time import Month, from_microseconds, microseconds, rfc3339
+from settlement.failedmeters import references
 from settlement.intervals import spans_needed
 from settlement.model import MeterReadings, Readings
 from settlement.pellets import COUNT_WINDOW, heat_needed_from
@@ -37,12 +38,38 @@ def used(community: Community, month: Month, known: Readings) -> dict[str, Meter
 
     Of every meter the month itself, the reading before it and the first one after, and an hour on either side for
     telling a dip from a reset. Of boiler heat also what values the pellets since the last count that is needed.
-    Where a kind of meter has a long gap, of all meters of that kind also what bridges it. A pellet level decides
-    nothing and is left out.
+    Where a kind of meter has a long gap, of all meters of that kind also what bridges it. Where a heat meter failed
+    and is estimated, of all heat meters also the months it is compared with. A pellet level decides nothing and is left
+    out, unless it is held against the books.
     """
+    selected = of_month(community, month, known)
+    for before in references(community, month, selected):
+        selected = merged(selected, compared(community, before, known))
+    return selected
+
+
+def of_month(community: Community, month: Month, known: Readings) -> dict[str, MeterReadings]:
+    """Select what a month itself is settled from, without the months that failed heat meters are compared with."""
     windows = {meter.id: window(community, month, meter) for meter in community.meters}
     narrow = _within(community, windows, known)
     return _within(community, windows | wide_windows(community, month, narrow), known)
+
+
+def compared(community: Community, before: Month, known: Readings) -> dict[str, MeterReadings]:
+    """Select the heat readings of a month that failed heat meters are compared with."""
+    windows = {meter.id: window(community, before, meter) for meter in community.meters_of("heat")}
+    return _within(community, windows, known)
+
+
+def merged(first: Readings, second: Readings) -> dict[str, MeterReadings]:
+    """Put two selections of the same readings together."""
+    both = {}
+    for meter in {**first, **second}:
+        parts = [part[meter] for part in (first, second) if meter in part]
+        values = {time: value for part in parts for time, value in zip(part.times, part.values, strict=True)}
+        times = tuple(sorted(values))
+        both[meter] = MeterReadings(parts[0].kind, times, tuple(values[time] for time in times))
+    return both
 
 
 def wide_windows(community: Community, month: Month, narrow: Readings) -> dict[str, tuple[int, int]]:
@@ -68,7 +95,7 @@ def _within(community: Community, windows: Mapping[str, tuple[int, int]], known:
     selected = {}
     for meter in community.meters:
         readings = known.get(meter.id)
-        if readings is None or meter.measures == "pellet_stock":
+        if readings is None or meter.id not in windows or not settles(community, meter):
             continue
         start, end = windows[meter.id]
         first = max(0, bisect_left(readings.times, start) - 1)
@@ -79,9 +106,17 @@ def _within(community: Community, windows: Mapping[str, tuple[int, int]], known:
     return selected
 
 
+def settles(community: Community, meter: Meter) -> bool:
+    """Whether a meter's readings say anything in a statement: a pellet level only where it may not differ too much."""
+    fuel = community.pellets
+    return meter.measures != "pellet_stock" or (fuel is not None and fuel.level_tolerance_percent is not None)
+
+
 def window(community: Community, month: Month, meter: Meter) -> tuple[int, int]:
     """Span of the readings of a meter that a month needs; one reading beyond each end belongs to it too."""
     start, end = month.bounds(community.zone)
+    if meter.measures == "pellet_stock":
+        return microseconds(end - COUNT_WINDOW), microseconds(end + COUNT_WINDOW)
     if meter.measures == "heat_produced":
         start = min(start, heat_needed_from(community, month) or start)
     return microseconds(start) - RETURNS_WITHIN, microseconds(end) + RETURNS_WITHIN
@@ -111,9 +146,13 @@ def canonical(community: Community, month: Month, selected: Readings) -> Iterato
     if not tree["edits"]:
         del tree["edits"]
     if community.pellets:
-        for section in ("deliveries", "counts"):
-            entries = [entry for entry in tree["pellets"][section] if entry["at"] <= late]  # the window's end counts
-            tree["pellets"][section] = sorted(entries, key=_text)
+        fuel = tree["pellets"]
+        for section in ("deliveries", "counts", "corrections"):
+            entries = [entry for entry in fuel[section] if entry["at"] <= late]  # the window's end counts
+            fuel[section] = sorted(entries, key=_text)
+        _leave_out(fuel, corrections=[], level_tolerance_percent=None)
+    for rule in tree["heat"] or ():
+        _leave_out(rule, hot_water=None, failed_meters="as_read")
     if community.estimates == "linear":  # then neither says anything about a statement
         del tree["estimates"], tree["location"]
     tree["month"] = str(month)
@@ -133,6 +172,13 @@ def plain(value: Decimal) -> str:
 
 def _before(entries: list[dict[str, Any]], field: str, limit: str) -> list[dict[str, Any]]:
     return [entry for entry in entries if str(entry[field]) < limit]
+
+
+def _leave_out(entry: dict[str, Any], **silent: Any) -> None:
+    """Take out of an entry the fields that say nothing, so that it reads as before there were such fields."""
+    for name, value in silent.items():
+        if entry[name] == value:
+            del entry[name]
 
 
 def _text(value: Any) -> str:

@@ -54,7 +54,8 @@ def document(settled: Settled, input_sha256: str, *, status: str = "provisional"
             "heat_produced_kwh": _or_null(energy.heat_produced),
             "heat_measured_kwh": _or_null(measured),
             "heat_lost_kwh": _or_null(lost),
-        },
+        }
+        | _hot_water(settled),
         "pellets": _pellets(settled),
         "statements": [_entry(settled, spell) for spell in settled.spells] + _owner(settled),
         "checks": [_check(check) for check in settled.checks],
@@ -101,13 +102,19 @@ def _pellets(settled: Settled) -> Document | None:
     fuel = settled.pellets
     if fuel is None:
         return None
+    corrected = {}
+    if fuel.corrected_kg or fuel.corrected_cents:
+        corrected = {
+            "corrected_kg": decimal_text(half_up(fuel.corrected_kg * 1000), 3),
+            "corrected_eur": decimal_text(fuel.corrected_cents, 2),
+        }
     return {
         "burnt_kg": decimal_text(half_up(fuel.burnt_kg * 1000), 3),
         "burnt_eur": decimal_text(fuel.burnt_cents, 2),
         "closing_kg": decimal_text(half_up(fuel.closing_kg * 1000), 3),
         "closing_eur": decimal_text(fuel.closing_cents, 2),
         "estimated": fuel.estimated,
-    }
+    } | corrected
 
 
 def _entry(settled: Settled, spell: Spell) -> Document:
@@ -129,11 +136,54 @@ def _entry(settled: Settled, spell: Spell) -> Document:
             "measured_eur": _amount(lines, "heat_measured"),
             "fixed_eur": _amount(lines, "heat_fixed"),
         }
+        heat |= _estimated(settled, spell) | _hot_water_of(settled, spell, lines)
     return _statement(settled, spell, lines) | {
         "electricity": electricity if metered else None,
         "heat": heat,
         "quality": _quality(settled, spell),
     }
+
+
+def _hot_water(settled: Settled) -> Document:
+    """Return the building's hot water and recording rate, where hot water has a pool of its own."""
+    warmed = settled.energy.warmed
+    if warmed is None:
+        return {}
+    rate = settled.figures.recording_rate
+    return {
+        "hot_water_kwh": decimal_text(half_up(warmed.total)),
+        "heat_recorded_percent": None if rate is None else decimal_text(half_up(rate * 10_000), 2),
+    }
+
+
+def _hot_water_of(settled: Settled, spell: Spell, lines: list[Line]) -> Document:
+    warmed = settled.energy.warmed
+    if warmed is None:
+        return {}
+    metered = any(meter.flat == spell.flat for meter in settled.community.meters_of("hot_water"))
+    in_m3 = metered and warmed.volume is not None
+    return {
+        "hot_water": {
+            "measured_kwh": decimal_text(half_up(warmed.heat[spell])) if metered else None,
+            "measured_m3": decimal_text((warmed.volume or {})[spell]) if in_m3 else None,
+            "measured_eur": _amount(lines, "hot_water_measured"),
+            "fixed_eur": _amount(lines, "hot_water_fixed"),
+        }
+    }
+
+
+def _estimated(settled: Settled, spell: Spell) -> Document:
+    """Return what was estimated for a failed heat meter and how, where the rule estimates."""
+    failed = settled.energy.failed
+    if failed is None:
+        return {}
+    if failed.by_fixed:
+        return {"estimated_kwh": None, "estimated_by": "fixed_measure"}
+    substitute = failed.substitutes.get(spell)
+    if substitute is None:
+        return {"estimated_kwh": None, "estimated_by": None}
+    kwh = None if settled.energy.heat_in_units else decimal_text(substitute.amount)
+    return {"estimated_kwh": kwh, "estimated_by": substitute.method}
 
 
 def _owner(settled: Settled) -> list[Document]:

@@ -11,10 +11,11 @@ from core.community import Community
 from core.db import stale
 from core.db.connection import Connection
 from core.time import Month, from_microseconds, microseconds
+from settlement.failedmeters import references
 from settlement.intervals import spans_needed
 from settlement.model import MeterReadings, Posting, Readings
 from settlement.registers import RETURNS_WITHIN
-from settlement.selection import used, wide_windows, window
+from settlement.selection import merged, of_month, settles, wide_windows, window
 
 
 def readings_between(connection: Connection, community: str, meter: str, start: int, end: int) -> MeterReadings | None:
@@ -37,10 +38,13 @@ def readings_between(connection: Connection, community: str, meter: str, start: 
 
 def month_readings(connection: Connection, community: Community, month: Month) -> Readings:
     """Everything a month may need; `settlement.selection.used` decides what it is settled from."""
-    counting = [meter for meter in community.meters if meter.measures != "pellet_stock"]
-    found = _readings_of(connection, community, {meter.id: window(community, month, meter) for meter in counting})
-    wider = wide_windows(community, month, used(community, month, found))
-    return found | _readings_of(connection, community, wider)
+    settling = [meter for meter in community.meters if settles(community, meter)]
+    found = _readings_of(connection, community, {meter.id: window(community, month, meter) for meter in settling})
+    found |= _readings_of(connection, community, wide_windows(community, month, of_month(community, month, found)))
+    for before in references(community, month, of_month(community, month, found)):
+        windows = {meter.id: window(community, before, meter) for meter in community.meters_of("heat")}
+        found = merged(found, _readings_of(connection, community, windows))
+    return found
 
 
 def readings_for(connection: Connection, community: Community, bounds: Sequence[int]) -> Readings:

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Response
 from api import balance, store
 from api.access import Corporation, Keeper
 from api.context import AtHouse, Database, House, TheCommunity
-from api.documents import csv_answer, pdf_answer
+from api.documents import csv_answer, pdf_answer, stock_answer
 from api.errors import not_found
 from api.statements import month_statement
 from core.db.connection import Connection
-from core.time import rfc3339
+from core.time import Month, rfc3339
+from settlement.run import stock_rows
 from settlement.store import newest_statement
 
 router = APIRouter(prefix="/api/v1/months", tags=["months"])
@@ -77,6 +78,18 @@ def statement_pdf(
 def statement_csv(month: str, _person: Corporation, house: AtHouse, connection: Database) -> Response:
     """One settled month for the books, a row per line of each party."""
     return csv_answer(_settled(connection, house, month))
+
+
+@router.get("/{month}/pellets.csv", response_class=Response)
+def pellets_csv(
+    month: str, _person: Corporation, house: AtHouse, community: TheCommunity, connection: Database
+) -> Response:
+    """Pellet stock of one settled month as the books stand now, a row per movement."""
+    _settled(connection, house, month)
+    rows = stock_rows(connection, community, Month.parse(month))
+    if rows is None:
+        raise not_found()
+    return stock_answer(house.slug, Month.parse(month), rows)
 
 
 def _settled(connection: Connection, house: House, month: str) -> dict[str, Any]:

@@ -32,6 +32,7 @@ _KINDS = {
     "opening": "opening",
     "deliveries": "delivery",
     "counts": "count",
+    "corrections": "correction",
 }
 
 
@@ -210,7 +211,7 @@ def _key(section: str, entry: Tree) -> str:
         return f"{entry['household']}@{entry['from']}"
     if section == "deliveries":
         return str(entry["invoice"])
-    if section == "counts":
+    if section in ("counts", "corrections"):
         return rfc3339(parse_time(entry["at"]))
     return "opening"
 

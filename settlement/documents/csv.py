@@ -1,4 +1,4 @@
-"""A month as rows to book: one per statement line.
+"""A month as rows to book: one per statement line, or one per movement of the pellet stock.
 
 RFC 4180: comma, decimal point, CRLF, a header row, UTF-8. This is for bookkeeping programs, which can all be told to
 read it so; numbers are those of the statement, digit for digit.
@@ -9,7 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Sequence
 from typing import Any, Final
+
+from core.time import Month, rfc3339
+from core.units import decimal_text
+from settlement.stock import Row, kilograms
 
 COLUMNS: Final = (
     "month",
@@ -27,6 +32,18 @@ COLUMNS: Final = (
     "amount_eur",
     "status",
     "revision",
+)
+STOCK_COLUMNS: Final = (
+    "month",
+    "at",
+    "what",
+    "document",
+    "kg",
+    "eur",
+    "stock_kg",
+    "stock_eur",
+    "noted_kg",
+    "difference_kg",
 )
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -52,6 +69,40 @@ def statement_csv(statement: dict[str, Any]) -> str:
         for line in entry["lines"]:
             row = {**statement, **entry, **line}
             writer.writerow([_cell(row[name]) for name in COLUMNS])
+    return text.getvalue()
+
+
+def stock_csv(month: Month, rows: Sequence[Row]) -> str:
+    """Return a month's pellet stock as CSV.
+
+    Parameters
+    ----------
+    rows
+        `settlement.stock.ledger`.
+
+    Returns
+    -------
+    str
+        Times in UTC, kilograms with three decimals, euros with two; the last ``stock_kg`` and ``stock_eur`` are the
+        closing stock.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(STOCK_COLUMNS)
+    for row in rows:
+        cells = (
+            month,
+            rfc3339(row.at),
+            row.what,
+            row.document,
+            kilograms(row.kg),
+            decimal_text(row.cents, 2),
+            kilograms(row.stock_kg),
+            decimal_text(row.stock_cents, 2),
+            kilograms(row.noted_kg),
+            kilograms(row.difference_kg),
+        )
+        writer.writerow([_cell(cell) for cell in cells])
     return text.getvalue()
 
 

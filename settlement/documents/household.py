@@ -117,7 +117,33 @@ def _heat(entry: Entry, words: Wording) -> list[Block]:
             fixed=words.euro(heat["fixed_eur"]),
         )
     )
+    sentences += _failed(heat, words)
+    water = heat.get("hot_water")
+    if water is not None:
+        sentences.append(
+            words.say(
+                "Hot water costs %(measured)s by the meters and %(fixed)s as a fixed part.",
+                measured=words.euro(water["measured_eur"]),
+                fixed=words.euro(water["fixed_eur"]),
+            )
+        )
     return [paper.heading(words.say("Heat")), paper.paragraph(*sentences)]
+
+
+def _failed(heat: dict[str, Any], words: Wording) -> list[str]:
+    """Say how the heat was found that a failed meter did not count."""
+    method, amount = heat.get("estimated_by"), heat.get("estimated_kwh")
+    if method is None:
+        return []
+    if method == "fixed_measure":
+        return [words.say("Many heat meters failed. So all heat is divided like the fixed part.")]
+    failed = words.say("A heat meter failed.")
+    if amount is None:
+        return [failed, words.say("What it missed is estimated %(how)s.", how=words.estimated_from(method))]
+    return [
+        failed,
+        words.say("%(heat)s is estimated %(how)s.", heat=words.rounded(amount), how=words.estimated_from(method)),
+    ]
 
 
 def _costs(entry: Entry, words: Wording) -> list[Block]:
@@ -159,7 +185,8 @@ def _quality(entry: Entry, words: Wording) -> list[Block]:
         )
     if Decimal(quality["missing_percent"]):
         sentences.append(words.say("Missing: %(part)s.", part=words.percent(quality["missing_percent"])))
-        sentences.append(words.say("You pay nothing for what is missing until it is known."))
+        if not (entry["heat"] or {}).get("estimated_by"):
+            sentences.append(words.say("You pay nothing for what is missing until it is known."))
     return [paper.heading(words.say("How sure are these figures?")), paper.paragraph(*sentences)]
 
 

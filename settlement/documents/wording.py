@@ -110,6 +110,8 @@ class Wording:
             "feed_in": self.say("Sun that was sold"),
             "heat_measured": self.say("Heat, measured part"),
             "heat_fixed": self.say("Heat, fixed part"),
+            "hot_water_measured": self.say("Hot water, measured part"),
+            "hot_water_fixed": self.say("Hot water, fixed part"),
             "common": self.say("Shared areas"),
             "fixed": self.say("Fixed amount"),
             "work": self.say("Work for the building"),
@@ -125,6 +127,7 @@ class Wording:
             "boiler_heat": self.say("Heat from the boiler"),
             "boiler_heat_rest": counted if over else self.say("Heat lost on the way"),
             "flats_heat": self.say("Heat measured in the homes"),
+            "hot_water": self.say("Heat in the hot water"),
             "electricity": self.say("Electricity from sun and grid"),
             "electricity_rest": counted if over else self.say("Not explained"),
             "flats": self.say("Used in the homes"),
@@ -150,6 +153,15 @@ class Wording:
             "hybrid": self.say("fixed parts, the rest by use"),
             "priority": self.say("in a fixed order"),
         }.get(name, name)
+
+    def estimated_from(self, method: str) -> str:
+        """Return what an estimate for a failed heat meter was made from."""
+        return {
+            "same_flat_last_year": self.say("from what this home used in the same month last year"),
+            "same_flat_last_month": self.say("from what this home used in the month before"),
+            "alike_flats": self.say("from homes of about the same size"),
+            "building": self.say("from the average of all homes"),
+        }.get(method, method)
 
     def _currency_pattern(self) -> str:
         return "¤\u00a0#,##0.00####" if self.language == "nl" else "¤#,##0.00####"

@@ -1,6 +1,7 @@
 """How long the pellets last: stock on the books, a range of daily burn, and the sensor as a mere cross-check.
 
-Stock = latest count (or the opening) + deliveries since - heat produced since / (kwh_per_kg x efficiency).
+Stock = latest count (or the opening) + deliveries and corrections since - heat produced since / (kwh_per_kg x
+efficiency).
 The burn of the coming days is taken to be like that of the last fourteen whole local days: its mean, and its
 10th and 90th percentile for the range. No weather is looked at; in spring and autumn the range says so by its width.
 The level sensor never decides: pellets form hollows, and a sensor above a hollow cries wolf.
@@ -97,7 +98,8 @@ def outlook(connection: Connection, community: Community, now: datetime) -> Outl
         return None
     counts = [count for count in pellets.counts if count.at <= now]
     base = max(counts, key=lambda count: count.at, default=pellets.opening)
-    delivered = sum((d.kg for d in pellets.deliveries if base.at < d.at <= now), Decimal(0))
+    delivered = sum((one.kg for one in pellets.deliveries if base.at < one.at <= now), Decimal(0))
+    delivered += sum((one.kg for one in pellets.corrections if base.at < one.at <= now), Decimal(0))
     daily = daily_burn_kg(connection, community, pellets, now)
     burnt = burnt_kg(connection, community, pellets, [base.at, now], usual(daily))[0]
     stock = max(base.kg + delivered - burnt, Decimal(0))

@@ -49,6 +49,7 @@ MATRIX: dict[tuple[str, str], tuple[str, frozenset[str | None] | frozenset[str]]
     ("GET", "/api/v1/months/{month}/statement.json"): ("/api/v1/months/2026-04/statement.json", CORPORATION),
     ("GET", "/api/v1/months/{month}/statement.pdf"): ("/api/v1/months/2026-04/statement.pdf", CORPORATION),
     ("GET", "/api/v1/months/{month}/statement.csv"): ("/api/v1/months/2026-04/statement.csv", CORPORATION),
+    ("GET", "/api/v1/months/{month}/pellets.csv"): ("/api/v1/months/2026-04/pellets.csv", CORPORATION),
     ("GET", "/api/v1/devices"): ("/api/v1/devices", OPERATOR),
     ("GET", "/api/v1/devices/findings"): ("/api/v1/devices/findings?closed=true", OPERATOR),
     ("GET", "/"): ("/", ALL),

@@ -176,6 +176,23 @@ def test_documents_come_as_downloads_with_a_name(read_only: tuple[str, str]) -> 
     assert {row["flat"] for row in rows} == {"A01", "A02", "A03", ""}
 
 
+def test_the_pellet_stock_of_a_month_closes_to_its_statement(read_only: tuple[str, str]) -> None:
+    address, url = read_only
+    for month in ("2026-04", "2026-05"):
+        with house.client(address, url, "corporation") as client:
+            settled = client.get(f"/api/v1/months/{month}/statement.json").json()["pellets"]
+            answer = client.get(f"/api/v1/months/{month}/pellets.csv")
+            missing = client.get("/api/v1/months/2026-01/pellets.csv")
+        rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+        assert answer.headers["content-disposition"] == f'attachment; filename="de-ster-{month}-pellets.csv"'
+        assert (rows[-1]["stock_kg"], rows[-1]["stock_eur"]) == (settled["closing_kg"], settled["closing_eur"])
+        assert sum(Decimal(row["eur"]) for row in rows) == Decimal(rows[-1]["stock_eur"]) - Decimal(
+            rows[0]["stock_eur"]
+        )
+        assert [row["noted_kg"] for row in rows if row["what"] == "bags"] == (["90.000"] if month == "2026-05" else [])
+        assert missing.status_code == 404
+
+
 # -- work -----------------------------------------------------------------------------------------------------------
 
 

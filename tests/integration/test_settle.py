@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from core.db.connection import connect
 from tests.data.synthetic import generate
+from tests.support import heathouse
 from wijkenergie.cli import main
 
 pytestmark = pytest.mark.integration
@@ -124,3 +126,48 @@ def test_a_database_that_is_away_is_one_sentence(monkeypatch: pytest.MonkeyPatch
     assert "The database at 127.0.0.1:9/nowhere cannot be reached" in said
     assert "secret" not in said
     assert "Traceback" not in said
+
+
+def test_a_month_with_a_failed_heat_meter_settles_the_same_from_both_sides(run: Run, tmp_path: Path) -> None:
+    """Estimates look back to the month before and to last year; an export holds what they need, and no more."""
+    areas = {"A": "50", "B": "50", "C": "50", "D": "80", "E": "80"}
+    town = heathouse.tree(areas, failed_meters="estimate")
+    town["households"][0]["until"] = "2026-01-21"
+    (tmp_path / "community.yaml").write_text(json.dumps(town), encoding="utf-8")
+    failed = datetime(2026, 1, 12, tzinfo=UTC)
+    rows = ["time,meter,value"]
+    for place, flat in enumerate(areas, 2):
+        count = 100
+        for hour in heathouse.hours(datetime(2024, 12, 20, tzinfo=UTC), datetime(2026, 2, 2, tzinfo=UTC))[::6]:
+            count += place * hour.month
+            if flat != "A" or hour < failed:
+                rows.append(f"{hour:%Y-%m-%dT%H:%M:%SZ},heat-{flat},{count}")
+    (tmp_path / "readings.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    run("apply", tmp_path / "community.yaml")
+    run("import", tmp_path / "readings.csv", "--yes")
+    run("settle", "2026-01", "--out", tmp_path / "settled")
+    run("export", "2026-01", "--out", tmp_path / "exported")
+    settled = bytes_of(tmp_path / "settled")
+    assert replayed(run, tmp_path / "exported", "2026-01", tmp_path / "again") == settled
+    # Replaying everything there ever was gives the same too.
+    assert replayed(run, tmp_path, "2026-01", tmp_path / "whole") == settled
+    heat = {entry["party"]: entry["heat"] for entry in json.loads(settled["statement.json"])["statements"]}
+    assert heat["h-A"]["estimated_by"] == "same_flat_last_year"
+    exported = (tmp_path / "exported" / "readings.csv").read_text(encoding="utf-8")
+    assert not any(f"2025-0{month}-15" in exported for month in range(2, 10))
+    assert "2025-01-15" in exported
+    assert "2025-12-15" in exported
+
+
+def test_corrections_of_the_stock_are_kept_exported_and_replayed(filled: Run, tmp_path: Path) -> None:
+    community = (DATA / "community.yaml").read_text(encoding="utf-8")
+    correction = '{at: 2026-01-20T09:00:00+01:00, kg: "-40", eur: "-12.00", why: wet bags, by: a volunteer}'
+    changed = community.replace("  counts:", f"  corrections: [{correction}]\n  counts:")
+    assert changed != community
+    (tmp_path / "community.yaml").write_text(changed, encoding="utf-8")
+    assert "+ correction 2026-01-20T08:00:00Z" in filled("apply", tmp_path / "community.yaml")
+    filled("settle", "2026-01", "--out", tmp_path / "settled")
+    filled("export", "2026-01", "--out", tmp_path / "exported")
+    settled = bytes_of(tmp_path / "settled")
+    assert replayed(filled, tmp_path / "exported", "2026-01", tmp_path / "again") == settled
+    assert json.loads(settled["statement.json"])["pellets"]["corrected_kg"] == "-40.000"

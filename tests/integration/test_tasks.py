@@ -44,6 +44,15 @@ def test_stock_is_the_opening_and_deliveries_less_what_the_heat_took(connection:
     assert view.days_left == pytest.approx(float(view.stock_kg) / 48)
 
 
+def test_a_correction_changes_what_is_left(connection: Connection) -> None:
+    extra = '  corrections: [{at: 2026-01-20T12:00:00Z, kg: "-40", why: wet bags, by: a volunteer}]\n'
+    community = house.make(connection, extra=extra)
+    house.burn(connection, OPENED, NOW, 48)
+    view = outlook(connection, community, NOW)
+    assert view is not None
+    assert view.stock_kg == Decimal(4000 - 40) - Decimal(48) * Decimal("30.5")
+
+
 def test_a_count_takes_over_from_the_opening(connection: Connection) -> None:
     extra = (
         '  deliveries: [{at: 2026-01-15T09:00:00Z, kg: "1000", eur: "300.00", invoice: P-1}]\n'

@@ -209,3 +209,44 @@ def _nodes(node: Any):
 
 def _tags(root: Any):
     return (str(node.S).removeprefix("/") for node in _nodes(root) if "/S" in node)
+
+
+@pytest.mark.parametrize(
+    ("method", "kwh", "says"),
+    [
+        (
+            "same_flat_last_year",
+            "12.340000",
+            "Een warmtemeter was stuk. 12,3 kWh is geschat uit wat deze woning in dezelfde maand vorig jaar",
+        ),
+        ("same_flat_last_month", "1.000000", "is geschat uit wat deze woning in de maand ervoor verbruikte."),
+        ("alike_flats", None, "Wat hij miste, is geschat uit woningen die ongeveer even groot zijn."),
+        ("building", "1.000000", "is geschat uit het gemiddelde van alle woningen."),
+        (
+            "fixed_measure",
+            None,
+            "Veel warmtemeters waren stuk. Daarom wordt alle warmte verdeeld zoals het vaste",
+        ),
+    ],
+)
+def test_a_household_reads_how_the_heat_of_a_failed_meter_was_found(
+    statement: dict[str, Any], method: str, kwh: str | None, says: str
+) -> None:
+    free = "Wat ontbreekt, betaalt u pas als het bekend is."
+    assert "Een warmtemeter was stuk" not in household(statement)
+    statement["statements"][0]["heat"] |= {"estimated_by": None, "estimated_kwh": None}
+    without = household(statement)
+    assert "Een warmtemeter was stuk" not in without
+    assert free in without
+    statement["statements"][0]["heat"] |= {"estimated_by": method, "estimated_kwh": kwh}
+    told = household(statement)
+    assert says in " ".join(told.split())
+    assert free not in told
+
+
+def test_a_household_reads_what_hot_water_costs(statement: dict[str, Any]) -> None:
+    assert "Warm water" not in household(statement)
+    statement["statements"][0]["heat"]["hot_water"] = {
+        "measured_kwh": "1.000000", "measured_m3": None, "measured_eur": "9.00", "fixed_eur": "4.00",
+    }  # fmt: skip
+    assert "Warm water kost € 9,00 volgens de meters en € 4,00 als vast deel." in household(statement)

@@ -108,6 +108,13 @@ def test_a_count_that_finds_more_than_was_estimated_takes_it_back(valuation: str
     assert told(february, "burnt_kg", "burnt_cents", "closing_cents") == [-100, -3000, 24_000]
 
 
+@pytest.mark.parametrize("valuation", ["average", "fifo"])
+def test_what_was_taken_back_is_burnt_later(valuation: str) -> None:
+    counts = [count("2026-03-01T00:00:00+01:00", "800"), count("2026-04-01T00:00:00+02:00", "0")]
+    march = month(community(valuation=valuation, counts=counts), 2, heat_kwh=1200)
+    assert told(march, "start_cents", "burnt_kg", "burnt_cents", "closing_cents") == [24_000, 800, 24_000, 0]
+
+
 def test_more_than_can_be_there_is_refused_naming_the_count() -> None:
     with pytest.raises(BadInput, match=r"the count of 2026-01-31 says 1200.0 kg at the end of 2026-01"):
         month(community(counts=[count("2026-01-31T20:00:00+01:00", "1200")]))

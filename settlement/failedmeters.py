@@ -1,0 +1,330 @@
+"""Heat that a failed meter did not count: estimated by three methods in order, or everything by the fixed measure.
+
+**Failed** is a heat meter of which more than 24 hours of a month's intervals together are still missing after its gaps
+were bridged by the stated estimates (`settlement.readings`, `settlement.estimates`). What nobody can have read yet, in
+a month that is not over, is not missing. Shorter misses stay as read, as all do under ``failed_meters: as_read``; a
+statement's ``no-readings`` and ``missing-intervals`` name them and their flat either way.
+
+Where the flats of failed meters have more than 25 percent of the floor area (exactly 25 is still allowed) the measured
+part too is divided by the fixed measure, for everybody. Else the missing intervals of each spell are estimated by the
+first of these that tells anything:
+
+a) the same flat in a comparable period: its heat of the same month last year, else of the month before, times what the
+   working flats used during the missing intervals over what they used in that month. The flat must have been lived in
+   throughout that month if it is now, or empty if it is now, and none of its intervals may be missing then;
+b) comparable flats in the same period: floor area within 20 percent of its own, lived in or empty as it is. Their heat
+   per m2 during the missing intervals, which is per m2 and day, times its floor area;
+c) all working flats of the building, likewise.
+
+A working flat is one whose heat meters did not fail. Where it misses some of the intervals itself, less than half of
+them, it is taken to have used its average there. What other meters of the same flat counted meanwhile is in the
+estimate already. Measured intervals are never altered: an estimate is added to what was measured, per spell.
+
+Source: HeizkostenV section 9a as the project's domain notes state it; that rule names the methods and the 25 percent,
+the 24 hours, the 20 percent and the scaling are ours.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from fractions import Fraction
+from typing import Final, Literal
+
+import numpy as np
+
+from core.community import Community
+from core.money import half_up
+from core.time import Month
+from core.units import decimal_text
+from settlement import intervals, readings, tariffs
+from settlement.amounts import Whole, total
+from settlement.model import Finding, Readings, Series, Spell
+
+MOST_MISSING: Final = timedelta(hours=24)
+"""A meter that misses more than this in a month has failed."""
+MOST_AREA: Final = Fraction(25, 100)
+"""Above this part of the floor area nothing is estimated any more."""
+ALIKE: Final = Fraction(20, 100)
+"""Comparable flats differ by at most this part of a flat's own floor area."""
+
+Method = Literal["same_flat_last_year", "same_flat_last_month", "alike_flats", "building"]
+_WORDS: Final[Mapping[Method, str]] = {
+    "same_flat_last_year": "what the flat used in the same month last year, scaled by the other flats",
+    "same_flat_last_month": "what the flat used in the month before, scaled by the other flats",
+    "alike_flats": "flats of like floor area in the same time, per m2 and day",
+    "building": "all flats with working meters in the same time, per m2 and day",
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A flat whose heat meter failed: the meters, and the intervals of which its heat is not known."""
+
+    flat: str
+    meters: tuple[str, ...]
+    missing: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Substitute:
+    """Heat added to what was measured for a spell [mWh or millionths of a unit], and how it was found."""
+
+    amount: int
+    method: Method
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The month's failed heat meters, and what becomes of them.
+
+    ``area`` is their flats' part of the floor area; ``by_fixed`` when that is too much for estimates. Spells without a
+    substitute that have missing intervals could not be estimated.
+    """
+
+    failures: tuple[Failure, ...]
+    area: Fraction
+    substitutes: Mapping[Spell, Substitute]
+
+    @property
+    def by_fixed(self) -> bool:
+        """Whether everything is divided by the fixed measure."""
+        return self.area > MOST_AREA
+
+
+Totals = Mapping[str, int | None]
+"""Heat by flat in a whole month [mWh or millionths]; None where part of it is missing."""
+
+
+def references(community: Community, month: Month, known: Readings) -> tuple[Month, ...]:
+    """Months that estimates compare with: none where nothing is estimated in this one.
+
+    Parameters
+    ----------
+    known
+        Readings the month is settled from without any comparison.
+    """
+    if not estimates(community, month):
+        return ()
+    heating = _heating(community)
+    bounds = readings.boundaries(community, month)
+    series, _ = intervals.of_all(heating, known, bounds)
+    failures = failures_of(community, series, bounds, readings.known_until(known, bounds))
+    if not failures or _area(community, failures) > MOST_AREA:
+        return ()
+    return month.shift(-12), month.shift(-1)
+
+
+def estimates(community: Community, month: Month) -> bool:
+    """Whether the rule of a month says that failed meters are estimated."""
+    started = [rule for rule in community.heat or () if rule.start <= month.first_day]
+    return bool(started) and max(started, key=lambda rule: rule.start).failed_meters == "estimate"
+
+
+def totals(community: Community, month: Month, known: Readings) -> Totals:
+    """Heat of every flat in a month to compare with, from its own readings alone."""
+    series, _ = intervals.of_all(_heating(community), known, readings.boundaries(community, month))
+    found: dict[str, int | None] = {}
+    for flat, meters in _meters(community).items():
+        whole = all(bool(series[meter].energy.known.all()) for meter in meters)
+        found[flat] = sum(series[meter].known() for meter in meters) if whole else None
+    return found
+
+
+def failures_of(
+    community: Community, series: Mapping[str, Series], bounds: Sequence[int], until: int
+) -> tuple[Failure, ...]:
+    """Find the flats whose heat meters failed, in the order of their first meter.
+
+    Parameters
+    ----------
+    bounds
+        Of the month's intervals [microseconds].
+    until
+        What begins at or after this instant is not known yet.
+    """
+    most = MOST_MISSING // timedelta(microseconds=1) // (bounds[1] - bounds[0])
+    size = bisect_left(bounds, until, 0, len(bounds) - 1)
+    found = []
+    for flat, meters in _meters(community).items():
+        missing = {meter: ~series[meter].energy.known[:size] for meter in meters}
+        failed = tuple(meter for meter in meters if int(missing[meter].sum()) > most)
+        if failed:
+            anywhere = np.flatnonzero(np.logical_or.reduce(list(missing.values())))
+            found.append(Failure(flat, failed, tuple(anywhere.tolist())))
+    return tuple(found)
+
+
+def estimate(
+    community: Community,
+    month: Month,
+    spells: Sequence[Spell],
+    series: Mapping[str, Series],
+    spans: Mapping[Spell, range],
+    failures: tuple[Failure, ...],
+    compared: Mapping[Month, Totals],
+) -> Failed:
+    """Find a substitute for what failed meters did not count.
+
+    Parameters
+    ----------
+    series
+        By meter.
+    spans
+        Settlement intervals of each spell.
+    failures
+        `failures_of` the month.
+    compared
+        `totals` of the months of `references`; those that are not known may be left out.
+    """
+    area = _area(community, failures)
+    if area > MOST_AREA:
+        return Failed(failures, area, {})
+    building = _Building(community, month, spells, series, spans, failures, compared)
+    substitutes = {}
+    for failure in failures:
+        for spell in spells:
+            missing = [index for index in failure.missing if index in spans[spell]]
+            if spell.flat == failure.flat and missing:
+                substitute = building.substitute(spell, missing)
+                if substitute is not None:
+                    substitutes[spell] = substitute
+    return Failed(failures, area, substitutes)
+
+
+class _Building:
+    """The working flats, and what they tell about the others."""
+
+    def __init__(
+        self,
+        community: Community,
+        month: Month,
+        spells: Sequence[Spell],
+        series: Mapping[str, Series],
+        spans: Mapping[Spell, range],
+        failures: tuple[Failure, ...],
+        compared: Mapping[Month, Totals],
+    ) -> None:
+        self._community, self._month, self._compared, self._series = community, month, compared, series
+        self._spells, self._spans = spells, spans
+        self._meters = _meters(community)
+        self._areas = {flat.id: Fraction(flat.floor_area_m2 or 0) for flat in community.flats}
+        failed = {failure.flat for failure in failures}
+        self._working = [flat for flat in self._meters if flat not in failed]
+
+    def substitute(self, spell: Spell, missing: Sequence[int]) -> Substitute | None:
+        meanwhile = {flat: used for flat in self._working if (used := self._used(flat, missing)) is not None}
+        counted = sum(total(column) for column in self._columns(spell.flat, missing))
+        ways: tuple[tuple[Method, Fraction | None], ...] = (
+            ("same_flat_last_year", self._as_in(self._month.shift(-12), spell, meanwhile)),
+            ("same_flat_last_month", self._as_in(self._month.shift(-1), spell, meanwhile)),
+            ("alike_flats", self._per_area(spell, self._alike(spell, meanwhile, missing))),
+            ("building", self._per_area(spell, meanwhile)),
+        )
+        for method, exact in ways:
+            if exact is not None:
+                return Substitute(max(0, half_up(exact) - counted), method)
+        return None
+
+    def _used(self, flat: str, missing: Sequence[int]) -> Fraction | None:
+        """Heat of a flat in some intervals; at its average where it misses less than half of them itself."""
+        columns = self._columns(flat, missing)
+        known = np.logical_and.reduce([np.asarray(column >= 0, dtype=np.bool_) for column in columns])
+        count = int(known.sum())
+        if 2 * count <= len(missing):
+            return None
+        return Fraction(sum(total(column[known]) for column in columns) * len(missing), count)
+
+    def _columns(self, flat: str, places: Sequence[int]) -> list[Whole]:
+        where = np.array(places, dtype=np.intp)
+        return [self._series[meter].energy.array[where] for meter in self._meters[flat]]
+
+    def _as_in(self, before: Month, spell: Spell, meanwhile: Mapping[str, Fraction]) -> Fraction | None:
+        totals = self._compared.get(before, {})
+        own = totals.get(spell.flat)
+        if own is None or not self._lived_in_as_then(spell, before):
+            return None
+        working = {flat: used for flat in meanwhile if (used := totals.get(flat)) is not None}
+        then = sum(working.values())
+        return own * sum((meanwhile[flat] for flat in working), Fraction(0)) / then if then else None
+
+    def _lived_in_as_then(self, spell: Spell, before: Month) -> bool:
+        then = [one.party for one in tariffs.spells(self._community, before) if one.flat == spell.flat]
+        empty = self._community.owner
+        return all((party == empty) == (spell.party == empty) for party in then)
+
+    def _alike(self, spell: Spell, meanwhile: Mapping[str, Fraction], missing: Sequence[int]) -> dict[str, Fraction]:
+        own, empty = self._areas[spell.flat], self._community.owner
+        there = {
+            flat: [
+                one.party == empty
+                for one in self._spells
+                if one.flat == flat and any(index in self._spans[one] for index in missing)
+            ]
+            for flat in meanwhile
+        }
+        return {
+            flat: used
+            for flat, used in meanwhile.items()
+            if abs(self._areas[flat] - own) <= ALIKE * own
+            and all(vacant == (spell.party == empty) for vacant in there[flat])
+        }
+
+    def _per_area(self, spell: Spell, used: Mapping[str, Fraction]) -> Fraction | None:
+        area = sum((self._areas[flat] for flat in used), Fraction(0))
+        return self._areas[spell.flat] * sum(used.values(), Fraction(0)) / area if area else None
+
+
+def findings(community: Community, failed: Failed, spells: Sequence[Spell]) -> list[Finding]:
+    """Say what was done about failed meters; never silently."""
+    if not failed.failures:
+        return []
+    flats = ", ".join(failure.flat for failure in failed.failures)
+    if failed.by_fixed:
+        percent = decimal_text(half_up(failed.area * 10_000), 2)
+        text = (
+            f"The heat meters of {percent} % of the floor area failed (flats: {flats}), more than"
+            f" {int(MOST_AREA * 100)} %: all heat is divided by the fixed measure."
+        )
+        return [Finding("heat-by-fixed-measure", text)]
+    in_units = any(meter.unit == "units" for meter in community.meters_of("heat"))
+    found = []
+    for failure in failed.failures:
+        meters = ", ".join(failure.meters)
+        for spell in spells:
+            if spell.flat != failure.flat:
+                continue
+            substitute = failed.substitutes.get(spell)
+            if substitute is not None:
+                amount = f"{decimal_text(substitute.amount)} {'units' if in_units else 'kWh'}"
+                text = (
+                    f"Flat {failure.flat}: heat meter {meters} failed. From {spell.start} until {spell.until} {amount}"
+                    f" were estimated from {_WORDS[substitute.method]}."
+                )
+                found.append(Finding("heat-estimated", text, failure.meters[0]))
+        if not any(spell in failed.substitutes for spell in spells if spell.flat == failure.flat):
+            text = f"Flat {failure.flat}: heat meter {meters} failed, and nothing is known to estimate it from."
+            found.append(Finding("heat-not-estimated", text, failure.meters[0]))
+    return found
+
+
+def _heating(community: Community) -> Community:
+    return community.model_copy(update={"meters": community.meters_of("heat")})
+
+
+def _meters(community: Community) -> dict[str, list[str]]:
+    """Heat meters by flat; flats without one are absent."""
+    found: dict[str, list[str]] = {}
+    for meter in community.meters_of("heat"):
+        found.setdefault(meter.flat or "", []).append(meter.id)
+    return found
+
+
+def _area(community: Community, failures: Sequence[Failure]) -> Fraction:
+    """Part of the building's floor area that is affected."""
+    failed = {failure.flat for failure in failures}
+    areas = {flat.id: Fraction(flat.floor_area_m2 or 0) for flat in community.flats}
+    whole = sum(areas.values(), Fraction(0))
+    return sum((areas[flat] for flat in failed), Fraction(0)) / whole if whole else Fraction(0)
