@@ -17,7 +17,7 @@ from core.db.migrate import migrate as migrate_schema
 from core.errors import BadInput, CheckFailed, Unavailable, WijkError
 from core.settings import Settings, load_settings
 from core.time import Month, utc_now
-from wijkenergie import device, files, gaps, person, reading, tables
+from wijkenergie import device, files, gaps, person, proof, reading, tables
 from wijkenergie.wiring import absolute, configure_log, database, session, slug_of
 
 app = typer.Typer(
@@ -166,6 +166,23 @@ def import_readings(
             if plan.new and not yes and not _confirmed():
                 raise CheckFailed("Nothing was imported.")
             print(files.take_in(connection, plan, utc_now()) if plan.new else "There is nothing new in the file.")
+
+
+@app.command()
+def verify(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE.zip", help="a sealed month, or a resident's own bundle")],
+    *,
+    previous: Annotated[
+        str | None, typer.Option("--previous", metavar="ZIP|HASH", help="the bundle before it, or its seal")
+    ] = None,
+    seal: Annotated[str | None, typer.Option("--seal", metavar="HASH", help="the seal it must have")] = None,
+    opening: Annotated[
+        list[Path] | None, typer.Option("--opening", metavar="FILE", help="opens a commitment; may be repeated")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a sealed month: no database, no network."""
+    proof.check(bundle, previous, seal, opening or [], as_json=as_json)
 
 
 @app.command()

@@ -46,6 +46,11 @@ KNOWN = {
     },
 }  # fmt: skip
 """Fields of the rules that this program knows; what a rule with another field comes to is not checked."""
+UNITS = {
+    "fixed": ("days",),
+    "heat_fixed": ("m²·days", "days"),
+    "heat_measured": ("kWh", "units", "m²·days", "days"),
+}
 FAULTS = (OSError, KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError)
 
 
@@ -322,6 +327,10 @@ def energy(month: Month) -> None:
             if part is not None:
                 demand(0 <= part["shared_mwh"] <= part["consumed_mwh"], f"{label} was given more than it used.")
                 given[place] += part["shared_mwh"]
+                by_unused = (
+                    in_force(month.rules["sharing"], month.stretches[place]["from"])["surplus"] == "unused_share"
+                )
+                demand((part["unused_mwh"] is not None) == by_unused, f"{label} has unused sun, or none.")
         shown = month.entries[label]["electricity"]
         if shown is not None:
             demand(shown["consumed_kwh"] == decimal(own["consumed_mwh"], 6), f"Consumption of {label} differs.")
@@ -597,6 +606,12 @@ def amounts(month: Month) -> None:
     for label, entry in month.entries.items():
         shown = [{name: line[name] for name in SHOWN} for line in entry["lines"]]
         demand(shown == expected[label], f"The lines of {label} are not what its charges come to.")
+        if entry["flat"] is None:
+            demand(entry["electricity"] is None and entry["heat"] is None, "The owner's own entry has energy.")
+        for which in ("measured", "fixed") if entry["heat"] else ():
+            lines = [one for one in entry["lines"] if one["code"] == f"heat_{which}"]
+            sums = sum(cents(one["amount_eur"]) for one in lines)
+            demand(cents(entry["heat"][f"{which}_eur"]) == sums, f"{which}_eur of {label} is not that of its lines.")
 
 
 SHOWN = ("code", "price_eur", "vat_percent", "net_eur", "vat_eur", "amount_eur")
@@ -629,6 +644,7 @@ def quantities(month: Month) -> None:
                 demand(line["quantity"] == decimal(half_up(basis * 10**6), 6), f"{label}: {charge['code']} in kWh.")
                 demand(line["unit"] == "kWh", f"{label}: unit of {charge['code']}.")
             elif line["quantity"] is not None:
+                demand(line["unit"] in UNITS.get(charge["code"], (line["unit"],)), f"{label}: a unit is another.")
                 demand(Fraction(line["quantity"]) == basis, f"{label}: quantity of {charge['code']}.")
 
 
@@ -681,15 +697,36 @@ def booked(month: Month) -> None:
         accounts[account] = accounts.get(account, 0) + amount
     demand(not any(sums.values()), "A transaction does not sum to zero.")
     owed: dict[str, int] = {}
-    vat = 0
     for entry in month.entries.values():
         account = f"party:{entry['party']}" + (f":{entry['flat']}" if entry["flat"] else "")
         owed[account] = owed.get(account, 0) + cents(entry["balance_eur"])
-        vat += sum(cents(line["vat_eur"]) for line in entry["lines"])
     for account in {name for name in accounts if name.startswith("party:")} | set(owed):
         demand(accounts.get(account, 0) == owed.get(account, 0), f"{account} owes another amount than its statement.")
-    paid = -sum(amount for account, amount in accounts.items() if account.startswith("vat:"))
-    demand(paid == vat, "The VAT booked is not that of the lines.")
+    for rate in {Fraction(line["vat_percent"]) for line in lines_of(month)}:
+        vat = sum(cents(line["vat_eur"]) for line in lines_of(month) if Fraction(line["vat_percent"]) == rate)
+        paid = sum(amount for account, amount in accounts.items() if of_rate(account) == rate)
+        demand(paid == -vat, f"The VAT booked at {rate} % is not that of the lines.")
+    advances = sum(cents(entry["advance_eur"]) for entry in month.entries.values())
+    demand(accounts.get("advances", 0) == advances, "Advances booked are not those of the statements.")
+    told = month.totals["heat"]
+    if told is not None:
+        burnt = month.totals["pellets"]["burnt_cents"] if month.totals["pellets"] else 0
+        sources = {"stock:pellets": -burnt, "cost:heat": told["total_cents"]}
+        for number, paid in told["invoices"]:
+            sources[f"invoice:{number}"] = sources.get(f"invoice:{number}", 0) - paid
+        for source, cost in sources.items():
+            demand(accounts.get(source, 0) == cost, f"{source} is not booked as it stands in the totals.")
+    for code in ("solar", "feed_in", "common", "fixed", "heat_measured", "heat_fixed"):
+        net = sum(cents(line["net_eur"]) for line in lines_of(month) if line["code"] == code)
+        demand(accounts.get(f"revenue:{code}", 0) == -net, f"What is booked for {code} is not that of the lines.")
+
+
+def lines_of(month: Month) -> list[dict[str, Any]]:
+    return [line for entry in month.entries.values() for line in entry["lines"]]
+
+
+def of_rate(account: str) -> Fraction | None:
+    return Fraction(account.removeprefix("vat:")) if account.startswith("vat:") else None
 
 
 # Commitments and openings
@@ -888,7 +925,7 @@ def divide(
     rule: dict[str, Any], weights: dict[str, Fraction], sun: int, use: dict[str, Fraction]
 ) -> dict[str, Fraction]:
     """Exact shares of one interval by the key [mWh]."""
-    key, need, total = rule["key"], sum(use.values(), Fraction(0)), sum(weights.values())
+    key, need, total = rule["key"], sum(use.values(), Fraction(0)), sum(weights.values(), Fraction(0))
     if key == "proportional":
         return {party: own * min(Fraction(sun), need) / need if need else Fraction(0) for party, own in use.items()}
     if key == "priority":
@@ -902,7 +939,7 @@ def divide(
     shares = {party: min(weights[party] * sun / total, own) for party, own in use.items()}
     if key == "hybrid":
         lacking = {party: own - shares[party] for party, own in use.items()}
-        lack, rest = sum(lacking.values()), sun - sum(shares.values())
+        lack, rest = sum(lacking.values(), Fraction(0)), sun - sum(shares.values(), Fraction(0))
         shares = {
             party: got + (lacking[party] * min(rest, lack) / lack if lack else 0) for party, got in shares.items()
         }
