@@ -1228,8 +1228,9 @@ def _verify(
     else:
         correction = parsed(files["correction.json"], "correction.json")
         report.check("The correction is that of the seal.", heads, correction, seal)
+        report.check("Its differences add up, line by line, party by party and in the postings.", differs, correction)
         report.unchecked.append(
-            "The amounts of the correction were not recomputed; its own month's bundle is for that."
+            "Why the month comes to other amounts than before was not recomputed; that takes the readings and a replay."
         )
     return report
 
@@ -1241,6 +1242,44 @@ def verifier_fits(files: dict[str, bytes], seal: dict[str, Any]) -> None:
 def heads(correction: dict[str, Any], seal: dict[str, Any]) -> None:
     for name in ("community", "month", "revision"):
         demand(correction[name] == seal[name], f"They differ in {name}.")
+
+
+def differs(correction: dict[str, Any]) -> None:
+    """Original + difference = recomputed wherever all three stand, and what is due is what was booked."""
+    due = 0
+    for entry in correction["statements"]:
+        changed = 0
+        for line in entry["lines"]:
+            for name in ("net_eur", "vat_eur", "amount_eur"):
+                compared({which: line[which][name] for which in ("original", "recomputed", "difference")}, line["code"])
+            for which in ("original", "recomputed", "difference"):
+                net, vat, amount = (cents(line[which][f"{name}_eur"]) for name in ("net", "vat", "amount"))
+                demand(net + vat == amount, f"{line['code']}: net and VAT are not the amount.")
+            changed += cents(line["difference"]["amount_eur"])
+        for name in ("total", "advance", "balance"):
+            compared(entry[f"{name}_eur"], name)
+        for which in ("original", "recomputed", "difference"):
+            total, advance, rest = (cents(entry[f"{name}_eur"][which]) for name in ("total", "advance", "balance"))
+            demand(total - advance == rest, f"The balance of {entry['party']} is another.")
+        demand(cents(entry["total_eur"]["difference"]) == changed, f"The lines of {entry['party']} do not add up.")
+        demand(cents(entry["due_eur"]) == cents(entry["balance_eur"]["difference"]), "What is due is another amount.")
+        due += cents(entry["due_eur"])
+    for one in correction["pools"]:
+        compared(one["amount_eur"], one["code"])
+    sums: dict[int, int] = {}
+    owed = 0
+    for posting in correction["postings"]:
+        amount = cents(posting["eur"])
+        sums[posting["transaction"]] = sums.get(posting["transaction"], 0) + amount
+        owed += amount if posting["account"].startswith("party:") else 0
+    demand(not any(sums.values()), "A transaction does not sum to zero.")
+    demand(owed == due, "What parties are booked for is not what is due.")
+    demand(all(one["holds"] is True for one in correction["checks"]), "It says itself that a check does not hold.")
+
+
+def compared(three: dict[str, str], name: str) -> None:
+    off = cents(three["original"]) + cents(three["difference"]) - cents(three["recomputed"])
+    demand(not off, f"{name}: original + difference is not what was recomputed.")
 
 
 def read(path: str) -> bytes:

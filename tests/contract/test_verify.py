@@ -9,11 +9,13 @@ import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.communityfile import load
 from core.time import Month
+from core.units import decimal_text
 from settlement import readingsfile, statement
 from settlement.charges import Charge, lines
 from settlement.ledger import book_month
@@ -21,7 +23,18 @@ from settlement.seal.archive import pack, unpack
 from settlement.seal.bundle import COMMON, SUN, resident_bundle, seal, seal_correction
 from settlement.seal.commitments import canonical
 from settlement.seal.verify import Damaged, verify
-from tests.support.sealhouse import AT, SYNTHETIC, House, resealed, salt, sealed_house, synthetic, wrong
+from tests.support.sealhouse import (
+    AT,
+    SYNTHETIC,
+    House,
+    flipped,
+    leaves_of,
+    resealed,
+    salt,
+    sealed_house,
+    synthetic,
+    wrong,
+)
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +106,60 @@ def test_a_chain(house: House) -> None:
     assert any("was not checked; give the bundle before" in text for text in verify(second.bundle).unchecked)
 
 
+def correction() -> dict[str, Any]:
+    """Two parties change by a euro, in opposite directions; written as corrections are."""
+
+    def three(was: int, now: int) -> dict[str, str]:
+        return {
+            name: decimal_text(value, 2)
+            for name, value in (("original", was), ("recomputed", now), ("difference", now - was))
+        }
+
+    def entry(party: str, change: int) -> dict[str, Any]:
+        parts = {
+            name: {"net_eur": decimal_text(value, 2), "vat_eur": "0.00", "amount_eur": decimal_text(value, 2)}
+            for name, value in (("original", 1000), ("recomputed", 1000 + change), ("difference", change))
+        }
+        return {
+            "party": party,
+            "lines": [{"code": "solar", **parts}],
+            "total_eur": three(2000, 2000 + change),
+            "advance_eur": three(500, 500),
+            "balance_eur": three(1500, 1500 + change),
+            "due_eur": decimal_text(change, 2),
+        }
+
+    return {
+        "community": "linde",
+        "month": "2026-01",
+        "revision": 2,
+        "statements": [entry("h-001", 100), entry("h-002", -100)],
+        "pools": [{"code": "solar", "amount_eur": three(5000, 5000)}],
+        "postings": [
+            {"transaction": 1, "account": "party:h-001:A01", "eur": "1.00", "what": "solar"},
+            {"transaction": 1, "account": "party:h-002:A02", "eur": "-1.00", "what": "solar"},
+        ],
+        "checks": [{"name": "ledger", "holds": True, "difference": "0.00"}],
+    }
+
+
 def test_a_correction_stands_in_the_chain(house: House) -> None:
-    document = {"community": "linde", "month": "2026-01", "revision": 2, "lines": []}
-    made = seal_correction(document, number="8", previous=house.sealed.sha256, at=AT, salts=salt)
-    assert wrong(made.bundle, previous=house.sealed.bundle) == []
-    other = {**made.files, "correction.json": statement.dump({**document, "revision": 3})}
+    made = seal_correction(correction(), number="8", previous=house.sealed.sha256, at=AT, salts=salt)
+    report = verify(made.bundle, previous=house.sealed.bundle)
+    assert report.wrong == []
+    assert "Its differences add up, line by line, party by party and in the postings." in report.proved
+    other = {**made.files, "correction.json": statement.dump({**correction(), "revision": 3})}
     assert any("changed after it was sealed" in text for text in wrong(pack(other)))
+
+
+def test_a_correction_that_does_not_add_up_is_found(house: House) -> None:
+    """Every amount in it, changed by someone who seals anew."""
+    amounts = [at for at, value in leaves_of(correction()) if isinstance(value, str) and re.search(r"\.\d\d$", value)]
+    kept = [at for at in amounts if at[0] != "checks"]
+    assert len(kept) == 43
+    for at in kept:
+        made = seal_correction(flipped(correction(), at), number="8", previous=None, at=AT, salts=salt)
+        assert len(wrong(made.bundle)) == 1, at
 
 
 def test_every_opening_proves_and_a_wrong_one_does_not(house: House) -> None:
