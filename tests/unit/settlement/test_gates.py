@@ -148,9 +148,12 @@ def test_heat_that_comes_from_nowhere_does_not_balance_and_heat_that_is_lost_doe
     values = finaltown.registers()
     values["boiler"] = {at: value / 2 for at, value in values["boiler"].items()}
     assert told(refused(values, final={"blocking_findings": []})) == [
-        ("balance", "The flats' heat meters counted 1075.200000 kWh more than the boiler gave: 64.00 %, and at most 10.00 %"
-         " may be.")
-    ]  # fmt: skip
+        (
+            "balance",
+            "The flats' heat meters counted 1075.200000 kWh more than the boiler gave: 64.00 %, and at most"
+            " 10.00 % may be.",
+        )
+    ]
 
 
 def test_a_required_invoice_is_missed() -> None:
@@ -258,4 +261,4 @@ def test_limits_that_make_no_sense_are_refused(rules: dict[str, Any], sentence: 
 
 
 def test_the_readings_of_the_case_reach_over_the_month() -> None:
-    assert START + HOUR * (HOURS - 1) == FEBRUARY.bounds(finaltown.town().zone)[1]
+    assert FEBRUARY.bounds(finaltown.town().zone)[1] == START + HOUR * (HOURS - 1)
