@@ -93,18 +93,33 @@ def migrate() -> None:
 def settle(
     month: MonthText,
     *,
-    final: Annotated[bool, typer.Option("--final", help="make the month final")] = False,
+    final: Annotated[bool, typer.Option("--final", help="make the month final, or issue its correction")] = False,
+    despite: Annotated[
+        list[str] | None, typer.Option("--despite", metavar="GATE=REASON", help="go over a gate; the seal keeps why")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", help="who decides: a role or a short name; the seal keeps it")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="also write the documents here")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Settle a month from the database and keep it as provisional."""
+    """Settle a month from the database and keep it as provisional; of a final month show what would change."""
     from settlement import replay, run  # noqa: PLC0415 - keeps other commands quick
+    from wijkenergie import final as finals  # noqa: PLC0415 - see above
 
     wanted = Month.parse(month)
-    if final:
-        raise BadInput("This version keeps months provisional; leave --final out.")
+    reasons = finals.reasons_of(despite or [], by)
+    if (reasons or by) and not final:
+        raise BadInput("--despite and --by go with --final.")
     with session(load_settings()) as connection:
-        result = run.settle(connection, slug_of(connection, load_settings()), wanted, utc_now())
+        slug = slug_of(connection, load_settings())
+        if final:
+            finals.finalise(connection, slug, wanted, reasons, by, out, as_json=as_json)
+            return
+        if finals.is_final(connection, slug, wanted):
+            finals.show(connection, slug, wanted, out, as_json=as_json)
+            return
+        result = run.settle(connection, slug, wanted, utc_now())
     if out is not None:
         replay.write(out, result.settled, result.document)
     if as_json:

@@ -79,6 +79,13 @@ def _envelope(
     return Made(hashlib.sha256(written).hexdigest(), zipped({"seal.json": written, name: text}), {})
 
 
+def of_household(bundle: bytes, household: str, opening: bytes | None) -> bytes:
+    """Put a household's own opening into the bundle; without one (it was destroyed) the bundle is as it is."""
+    with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    return zipped(files if opening is None else files | {f"openings/{household}.json": opening})
+
+
 def zipped(files: Mapping[str, bytes]) -> bytes:
     """Pack files into an archive whose bytes depend on nothing else."""
     out = io.BytesIO()

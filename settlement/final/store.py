@@ -78,6 +78,16 @@ def final_months(connection: Connection, slug: str) -> list[Month]:
     return [Month.parse(row[0]) for row in rows]
 
 
+def chained(connection: Connection, slug: str) -> list[tuple[str, str, str, int]]:
+    """Return month, number, seal and number of corrections of every final month."""
+    return connection.execute(
+        "SELECT f.month, f.number, f.seal_sha256, (SELECT count(*) FROM sealed c"
+        " WHERE (c.community, c.month) = (f.community, f.month) AND c.revision > 1)"
+        " FROM sealed f WHERE f.community = %s AND f.revision = 1",
+        (slug,),
+    ).fetchall()
+
+
 def next_number(connection: Connection, slug: str, year: int) -> str:
     """Tell the number of the next document: the year it is sealed in and a count without gaps."""
     row = connection.execute(
