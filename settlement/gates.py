@@ -56,7 +56,8 @@ SENTENCES: Final[Mapping[str, str]] = {
 class Refusal:
     """Why a month may not become final: the gate, the kind of sentence, and its facts as printed.
 
-    ``start`` and ``until`` bound what is missing [microseconds UTC], None where it is about the whole month.
+    ``start`` and ``until`` bound what is missing [microseconds UTC], None where it is about the whole month;
+    ``code`` is that of the finding, where it is one.
     """
 
     gate: Gate
@@ -65,6 +66,7 @@ class Refusal:
     meter: str | None = None
     start: int | None = None
     until: int | None = None
+    code: str | None = None
 
     @property
     def text(self) -> str:
@@ -78,6 +80,7 @@ class Refusal:
             "gate": self.gate,
             "kind": self.kind,
             "text": self.text,
+            "finding": self.code,
             "meter": self.meter,
             "from": None if self.start is None else rfc3339(from_microseconds(self.start)),
             "until": None if self.until is None else rfc3339(from_microseconds(self.until)),
@@ -284,7 +287,7 @@ def _findings(settled: Settled, watched: Sequence[Finding]) -> Iterator[Refusal]
     found.sort(key=lambda one: (one.code, one.meter or ""))
     for _, group in groupby(found, key=lambda one: (one.code, one.meter or "")):
         one = next(group)
-        yield Refusal("findings", "findings", {"text": one.text}, one.meter, one.start, one.until)
+        yield Refusal("findings", "findings", {"text": one.text}, one.meter, one.start, one.until, one.code)
 
 
 def _percent(value: Fraction) -> str:
