@@ -18,8 +18,10 @@ from core.db.connection import Connection
 from core.errors import BadInput
 from core.time import Month, rfc3339
 from settlement.documents.correction import correction_csv
-from settlement.final import issue, seals, store
+from settlement.final import issue, store
 from settlement.gates import NotFinal
+from settlement.seal.bundle import SUN, resident_bundle
+from settlement.seal.figures import label_of
 
 router = APIRouter(prefix="/api/v1", tags=["months"])
 
@@ -117,10 +119,10 @@ def own_bundle(month: str, home: Resident, house: AtHouse, community: TheCommuni
     """Give the household's own bundle of a final month, with what opens its own commitment and no other."""
     sealed = _sealed(connection, house, month, 1)
     whole = store.bundle(connection, house.slug, sealed.number)
-    opening = store.opening(connection, house.slug, sealed.number, home.household)
-    if whole is None or not any(entry["party"] == home.household for entry in sealed.tree["statements"]):
+    label = next((label_of(one) for one in sealed.tree["statements"] if one["party"] == home.household), None)
+    if whole is None or label is None:
         raise not_found()
-    body = seals.of_household(whole, home.household, opening)
+    body = resident_bundle(whole, label, store.openings(connection, house.slug, sealed.number, [label, SUN]))
     return download(body, "application/zip", f"{community.community}-{month}-{home.flat}.zip")
 
 

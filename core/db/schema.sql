@@ -348,22 +348,22 @@ CREATE CONSTRAINT TRIGGER correction_posting_balances AFTER INSERT ON correction
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION correction_posting_balances();
 CREATE TRIGGER correction_posting_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON correction_posting
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
--- What opens a household's commitment in a sealed bundle: its salt and intervals. It may be destroyed, once, and when
--- that was stays on record; the bundle is proven without it.
+-- What opens the commitments in a sealed bundle: salt and intervals of an entry, of the sun and of the common area. It
+-- may be destroyed, once, and when that was stays on record; the bundle is proven without it.
 CREATE TABLE opening (
     community   text NOT NULL,
     number      text NOT NULL,
-    household   text NOT NULL,
+    label       text NOT NULL,               -- party|flat|first day, or 'sun' or 'common'
     opening     bytea,
     destroyed_at timestamptz,
-    PRIMARY KEY (community, number, household),
+    PRIMARY KEY (community, number, label),
     FOREIGN KEY (community, number) REFERENCES sealed (community, number),
     CHECK ((opening IS NULL) = (destroyed_at IS NOT NULL))
 );
 CREATE FUNCTION opening_is_only_destroyed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF OLD.destroyed_at IS NOT NULL OR NEW.opening IS NOT NULL
-            OR (NEW.community, NEW.number, NEW.household) <> (OLD.community, OLD.number, OLD.household) THEN
+            OR (NEW.community, NEW.number, NEW.label) <> (OLD.community, OLD.number, OLD.label) THEN
         RAISE EXCEPTION 'an opening can only be destroyed';
     END IF;
     RETURN NEW;

@@ -7,6 +7,7 @@ asks at the same moment finds the month final.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,11 +24,12 @@ from settlement import corrections, gates, selection, statement
 from settlement import store as readings_store
 from settlement.changes import Inputs, inputs_of, reasons
 from settlement.corrections import Case
-from settlement.final import seals, store
+from settlement.final import store
 from settlement.final.store import Sealed
 from settlement.gates import NotFinal, Override, Refusal
 from settlement.model import Posting, Readings
 from settlement.month import Settled, settle
+from settlement.seal import bundle
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,10 @@ def _correction(
     return corrections.correction(case, number=number, revision=last.revision + 1, corrects=corrects)
 
 
+def _salt(_name: str) -> bytes:
+    return secrets.token_bytes(32)
+
+
 def _seal(
     connection: Connection,
     slug: str,
@@ -257,10 +263,11 @@ def _seal(
     number = store.next_number(connection, slug, local_day(now, today.file.community.zone).year)
     previous = None if last is None else last.seal_sha256
     despite = [one.tree for one in used]
+    facts: dict[str, Any] = {"number": number, "previous": previous, "at": now, "salts": _salt, "despite": despite}
     made = (
-        seals.of_month(today, document, number=number, previous=previous, at=now, despite=despite)
+        bundle.seal(today.settled, document, today.selected, **facts)
         if revision == 1
-        else seals.of_correction(text, document, number=number, previous=previous, at=now, despite=despite)
+        else bundle.seal_correction(document, **facts)
     )
     sealed = Sealed(
         sequence=1 if last is None else last.sequence + 1,

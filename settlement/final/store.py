@@ -97,7 +97,7 @@ def next_number(connection: Connection, slug: str, year: int) -> str:
 
 
 def add(connection: Connection, slug: str, sealed: Sealed, bundle: bytes, openings: Mapping[str, bytes]) -> None:
-    """Keep a sealed document with its bundle, and what opens each household's commitment."""
+    """Keep a sealed document with its bundle, and what opens each commitment."""
     connection.execute(
         f"INSERT INTO sealed (community, {_COLUMNS}, bundle)"  # noqa: S608
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
@@ -109,8 +109,8 @@ def add(connection: Connection, slug: str, sealed: Sealed, bundle: bytes, openin
     )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO opening (community, number, household, opening) VALUES (%s, %s, %s, %s)",
-            [(slug, sealed.number, household, opening) for household, opening in openings.items()],
+            "INSERT INTO opening (community, number, label, opening) VALUES (%s, %s, %s, %s)",
+            [(slug, sealed.number, label, opening) for label, opening in openings.items()],
         )
 
 
@@ -196,12 +196,14 @@ def bundle(connection: Connection, slug: str, number: str) -> bytes | None:
     return bytes(row[0]) if row else None
 
 
-def opening(connection: Connection, slug: str, number: str, household: str) -> bytes | None:
-    """Return a household's opening; None if it has none, or it was destroyed."""
-    row = connection.execute(
-        "SELECT opening FROM opening WHERE (community, number, household) = (%s, %s, %s)", (slug, number, household)
-    ).fetchone()
-    return bytes(row[0]) if row and row[0] is not None else None
+def openings(connection: Connection, slug: str, number: str, labels: Sequence[str]) -> dict[str, bytes]:
+    """Return what opens some commitments of a document, without those that there are none of or that were destroyed."""
+    rows = connection.execute(
+        "SELECT label, opening FROM opening"
+        " WHERE (community, number) = (%s, %s) AND label = ANY(%s) AND opening IS NOT NULL",
+        (slug, number, list(labels)),
+    ).fetchall()
+    return {label: bytes(opening) for label, opening in rows}
 
 
 def destroy_openings(connection: Connection, slug: str, month: str, now: datetime) -> int:

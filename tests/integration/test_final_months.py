@@ -300,7 +300,7 @@ def corrected(request: pytest.FixtureRequest, server_url: str) -> Iterator[Conne
                 assert issue.correct(connection, SLUG, FEBRUARY, LATER, "corporation") is not None
                 store.mark_exported(connection, SLUG, issued.sealed.number, LATER, "corporation", "zip")
                 connection.execute(
-                    "INSERT INTO opening (community, number, household, opening) VALUES (%s, %s, 'h-x', 'o')"
+                    "INSERT INTO opening (community, number, label, opening) VALUES (%s, %s, 'h-x', 'o')"
                     " ON CONFLICT DO NOTHING",
                     (SLUG, issued.sealed.number),
                 )
@@ -313,13 +313,13 @@ def corrected(request: pytest.FixtureRequest, server_url: str) -> Iterator[Conne
 def test_openings_are_destroyed_once_and_on_record(house: Connection) -> None:
     issued = finalise(house)
     house.execute(
-        "INSERT INTO opening (community, number, household, opening) VALUES (%s, %s, 'h-x', 'o')",
+        "INSERT INTO opening (community, number, label, opening) VALUES (%s, %s, 'h-x', 'o')",
         (SLUG, issued.sealed.number),
     )
-    assert store.opening(house, SLUG, issued.sealed.number, "h-x") == b"o"
+    assert store.openings(house, SLUG, issued.sealed.number, ["h-x", "h-y"]) == {"h-x": b"o"}
     assert store.destroy_openings(house, SLUG, "2026-02", LATER) >= 1
     assert store.destroy_openings(house, SLUG, "2026-02", LATER) == 0
-    assert store.opening(house, SLUG, issued.sealed.number, "h-x") is None
+    assert store.openings(house, SLUG, issued.sealed.number, ["h-x"]) == {}
     assert house.execute("SELECT DISTINCT destroyed_at FROM opening").fetchall() == [(LATER,)]
     assert store.bundle(house, SLUG, issued.sealed.number) is not None
 
@@ -409,8 +409,10 @@ def test_the_corporation_makes_a_month_final_over_http(desk: tuple[str, str]) ->
         assert corporation.get("/api/v1/months/2026-04").json()["exported_at"] is not None
 
         own = resident.get("/api/v1/me/statements/2026-04.zip").content
-        assert names(own) > names(whole)
-        assert names(own) != names(neighbour.get("/api/v1/me/statements/2026-04.zip").content)
+        assert {"own.json", "proof.json", "opening.json", "seal.json"} <= names(own)
+        assert {"statement.json", "seal.json", "verify.py"} <= names(whole)
+        assert b"h-003" in neighbour.get("/api/v1/me/statements/2026-04.zip").content
+        assert b"h-003" not in own
 
         with connect(url) as connection:
             body = {"date": "2026-04-15", "pool": "heat", "eur": "30.00", "invoice": "M-9", "what": "soot"}
