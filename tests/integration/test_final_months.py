@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
+from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,6 +29,8 @@ from settlement import store as month_store
 from settlement.final import issue, store
 from settlement.gates import NotFinal
 from settlement.replay import settle_document
+from settlement.seal import verify
+from settlement.seal.bundle import SUN, resident_bundle
 from tests.support import finalhouse, finaltown
 from tests.support import house as april
 from tests.support.finalhouse import LATER, NOW, SLUG
@@ -37,6 +40,7 @@ from wijkenergie.cli import main
 
 pytestmark = pytest.mark.integration
 
+LIMITS = json.dumps({"required_invoices": ["common"]})
 DEARER = {"date": "2026-02-21", "pool": "heat", "eur": "10.00", "invoice": "M-5"}
 
 
@@ -340,6 +344,19 @@ def test_a_backup_keeps_finals_as_they_are(house: Connection, empty_database_url
         assert issue.candidate(restored, SLUG, FEBRUARY) is None
         with pytest.raises(psycopg.Error, match="append-only"):
             restored.execute("DELETE FROM sealed")
+        first, second = (store.bundle(restored, SLUG, number) or b"" for number in ("2026-0001", "2026-0002"))
+        label = "h-a|A|2026-02-01"
+        openings = store.openings(restored, SLUG, "2026-0001", [label, SUN])
+        seal = store.of_month(restored, SLUG, "2026-02")[0].seal_sha256
+        own = resident_bundle(first, label, openings)
+    assert len(openings) == 2
+    proven = verify.verify(first, seal_sha256=seal, openings=list(openings.values()))
+    assert (proven.wrong, len(proven.proved) > 10) == ([], True)
+    assert verify.verify(own, seal_sha256=seal).wrong == []
+    chained = verify.verify(second, previous=first)
+    assert chained.wrong == []
+    assert "It follows the seal before it." in chained.proved
+    assert verify.verify(second, previous="0" * 64).wrong != []
 
 
 def test_the_nightly_job_settles_no_final_month_and_finds_its_correction(house: Connection, database_url: str) -> None:
@@ -388,6 +405,16 @@ def test_the_corporation_makes_a_month_final_over_http(desk: tuple[str, str]) ->
         assert refused.json()["gates"][0]["gate"] == "over"
         assert corporation.get("/api/v1/months/2026-05/gates").json() == refused.json()["gates"]
         assert operator.get("/api/v1/months/2026-04/gates").json() == []
+        assert "Maak deze maand definitief" in corporation.get("/months/2026-04").text
+        page = corporation.post("/months/2026-05/final", follow_redirects=True).text
+        assert "De maand is niet voorbij." in unescape(page) or "nog niet voorbij" in unescape(page)
+        with connect(url) as connection:
+            connection.execute("UPDATE community SET config = jsonb_set(config::jsonb, '{final}', %s)", (LIMITS,))
+        page = unescape(corporation.get("/months/2026-04").text)
+        assert "Er is deze maand geen rekening voor de gedeelde ruimtes." in page
+        assert "Maak deze maand definitief" not in page
+        with connect(url) as connection:
+            connection.execute("UPDATE community SET config = config::jsonb - 'final'")
 
         said = corporation.post("/api/v1/months/2026-04/final", json={"despite": {"wait": "soon"}})
         assert (said.status_code, said.json()["detail"]) == (
@@ -430,6 +457,11 @@ def test_the_corporation_makes_a_month_final_over_http(desk: tuple[str, str]) ->
         assert any(",A03,h-003,advance," in row for row in rows)
         assert corporation.get("/api/v1/months/2026-04/corrections/2.zip").status_code == 200
         assert corporation.get("/api/v1/months/2026-04/corrections/3.json").status_code == 404
+
+        page = unescape(corporation.get("/months/2026-04").text)
+        assert "Dit is document 2026-0001." in page
+        assert "Document 2026-0002 verbetert het voor 3 partijen." in page
+        assert "2026-0001" in corporation.get("/months").text
 
         mine = resident.get("/api/v1/me/statements/2026-04.json").json()
         assert [entry["party"] for entry in mine["corrections"][0]["statements"]] == ["h-001"]
@@ -490,6 +522,20 @@ def test_settle_final_at_the_command_line(
     status = json.loads(command("settle", "2026-02", "--json")[0])
     assert status["correction"] is None
     assert [one["revision"] for one in status["documents"]] == [1, 2]
+
+
+def test_what_was_recorded_wrongly_is_put_right_at_the_command_line(command: Callable[..., tuple[str, str]]) -> None:
+    assert "delivery\tP-17\t-\tat 2026-02-10T09:00:00+01:00, eur 310.00" in command("event", "list")[0]
+    why = ("--by", "board", "--why", "typing error")
+    said = command("event", "change", "delivery", "P-17", "eur=330.00", *why)[0]
+    assert said.startswith("Changed: delivery P-17; it was at 2026-02-10")
+    assert command("event", "change", "delivery", "P-17", "330.00", *why, code=2)[1] == (
+        "'330.00' is not FIELD=VALUE; write it like eur=330.00.\n"
+    )
+    assert command("event", "withdraw", "cost", "heat M-4", *why)[0] == "Withdrawn: cost heat M-4.\n"
+    listed = command("event", "list")[0]
+    assert "P-17\tchanged 1 times" in listed
+    assert "heat M-4\twithdrawn" in listed
 
 
 def test_a_refusal_at_the_command_line_lists_every_gate_and_ends_with_1(
