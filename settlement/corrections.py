@@ -208,36 +208,15 @@ def correction(case: Case, *, number: str | None, revision: int, corrects: Mappi
     changed = [party for party in _order(before, after) if _of(before, party).cents != _of(after, party).cents]
     if not changed:
         return None
-    last = case.corrections[-1] if case.corrections else None
-    hashes = ("input_sha256", "result_sha256")
     postings = differences(case)
-    document: Document = {
-        "kind": "correction",
-        "community": case.statement["community"],
-        "month": case.statement["month"],
-        "status": "final",
-        "number": number,
-        "revision": revision,
-        "corrects": dict(corrects),
-        "reasons": [reason.tree for reason in case.reasons],
-        "original": {name: last["recomputed"][name] if last else case.statement[name] for name in hashes},
-        "recomputed": {name: case.recomputed[name] for name in hashes},
-        "building": {
-            "original": last["building"]["recomputed"] if last else {name: case.statement[name] for name in _BUILDING},
-            "recomputed": {name: case.recomputed[name] for name in _BUILDING},
-        },
-        "statements": [_entry(party, _of(before, party), _of(after, party)) for party in changed],
-        "pools": list(_pools(before, after)),
-        "postings": [
-            {
-                "transaction": one.transaction,
-                "what": one.what,
-                "account": one.account,
-                "eur": decimal_text(one.cents, 2),
-            }
-            for one in postings
-        ],
-    }
+    head = {"number": number, "revision": revision, "corrects": dict(corrects)}
+    document = _head(case) | head
+    document["statements"] = [_entry(party, _of(before, party), _of(after, party)) for party in changed]
+    document["pools"] = list(_pools(before, after))
+    document["postings"] = [
+        {"transaction": one.transaction, "what": one.what, "account": one.account, "eur": decimal_text(one.cents, 2)}
+        for one in postings
+    ]
     document["checks"] = list(_checks(document, case, before, after, postings))
     broken = [check for check in document["checks"] if not check["holds"]]
     if broken:
@@ -246,6 +225,26 @@ def correction(case: Case, *, number: str | None, revision: int, corrects: Mappi
             " This is a fault of the program; please report it with the export of this month."
         )
     return document
+
+
+def _head(case: Case) -> Document:
+    """Tell what is corrected and why, and what the whole building looked like and looks like now."""
+    last = case.corrections[-1]["recomputed"] if case.corrections else case.statement
+    whole = case.corrections[-1]["building"]["recomputed"] if case.corrections else case.statement
+    hashes = ("input_sha256", "result_sha256")
+    return {
+        "kind": "correction",
+        "community": case.statement["community"],
+        "month": case.statement["month"],
+        "status": "final",
+        "reasons": [reason.tree for reason in case.reasons],
+        "original": {name: last[name] for name in hashes},
+        "recomputed": {name: case.recomputed[name] for name in hashes},
+        "building": {
+            "original": {name: whole[name] for name in _BUILDING},
+            "recomputed": {name: case.recomputed[name] for name in _BUILDING},
+        },
+    }
 
 
 def due(document: Document) -> int:

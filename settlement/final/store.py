@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -46,7 +47,7 @@ class Sealed:
         return result
 
 
-_COLUMNS: Final = (
+_COLUMNS: Final = sql.SQL(
     "sequence, number, month, run, revision, sealed_at, sealed_by, known_until, previous_sha256, seal_sha256,"
     " document, inputs, despite"
 )
@@ -56,7 +57,7 @@ def of_month(connection: Connection, slug: str, month: str) -> list[Sealed]:
     """Return a month's final statement and its corrections, oldest first; nothing if it is not final."""
     with connection.cursor(row_factory=class_row(Sealed)) as cursor:
         return cursor.execute(
-            f"SELECT {_COLUMNS} FROM sealed WHERE (community, month) = (%s, %s) ORDER BY revision",  # noqa: S608
+            sql.SQL("SELECT {} FROM sealed WHERE (community, month) = (%s, %s) ORDER BY revision").format(_COLUMNS),
             (slug, month),
         ).fetchall()
 
@@ -65,7 +66,7 @@ def newest(connection: Connection, slug: str) -> Sealed | None:
     """Return the last document of the chain, or None."""
     with connection.cursor(row_factory=class_row(Sealed)) as cursor:
         return cursor.execute(
-            f"SELECT {_COLUMNS} FROM sealed WHERE community = %s ORDER BY sequence DESC LIMIT 1",  # noqa: S608
+            sql.SQL("SELECT {} FROM sealed WHERE community = %s ORDER BY sequence DESC LIMIT 1").format(_COLUMNS),
             (slug,),
         ).fetchone()
 
@@ -99,8 +100,10 @@ def next_number(connection: Connection, slug: str, year: int) -> str:
 def add(connection: Connection, slug: str, sealed: Sealed, bundle: bytes, openings: Mapping[str, bytes]) -> None:
     """Keep a sealed document with its bundle, and what opens each commitment."""
     connection.execute(
-        f"INSERT INTO sealed (community, {_COLUMNS}, bundle)"  # noqa: S608
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        sql.SQL(
+            "INSERT INTO sealed (community, {}, bundle)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        ).format(_COLUMNS),
         (
             slug, sealed.sequence, sealed.number, sealed.month, sealed.run, sealed.revision, sealed.sealed_at,
             sealed.sealed_by, sealed.known_until, sealed.previous_sha256, sealed.seal_sha256, sealed.document,

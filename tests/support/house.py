@@ -132,6 +132,16 @@ def seal(url: str) -> None:
 
 
 @contextmanager
+def sealed(url: str) -> Iterator[str]:
+    """Serve a fresh database whose April is final and not corrected."""
+    seed(url)
+    with connect(url) as connection:
+        issue.finalise(connection, SLUG, Month.parse("2026-04"), NOW, "corporation")
+    with served(url) as address:
+        yield address
+
+
+@contextmanager
 def copy(server_url: str, url: str) -> Iterator[str]:
     """Address of a copy of a seeded database nobody is connected to; dropped at the end."""
     with clone(server_url, urlsplit(url).path.removeprefix("/")) as fresh:
