@@ -166,6 +166,8 @@ def test_settle_final_at_the_command_line(
     assert "linde 2026-02 (final)" in out
     assert "2026-02 is final: document" in out
     assert {path.suffix for path in (tmp_path / "final").iterdir()} == {".json", ".zip"}
+    (bundle,) = (tmp_path / "final").glob("*.zip")
+    assert "Nothing is wrong with this bundle." in command("verify", bundle)[0]
     assert "Settled today it would come out the same, to the cent." in command("settle", "2026-02")[0]
     assert "Settled today it would come out the same, to the cent." in command("settle", "2026-02", "--final")[0]
     with connect(database_url) as connection:
