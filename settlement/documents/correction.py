@@ -13,7 +13,7 @@ _COLUMNS: Final = (
     "community", "month", "number", "revision", "corrects", "flat", "party", "code", "price_eur", "vat_percent",
     "original_eur", "recomputed_eur", "difference_net_eur", "difference_vat_eur", "difference_eur",
 )  # fmt: skip
-_OF_ALL: Final = ("costs", "tariffs", "heat", "timezone", "settlement_interval", "estimates")
+_OF_ALL: Final = ("costs", "tariffs", "work_credits", "heat", "timezone", "settlement_interval", "estimates")
 """Sections that concern everybody and name nobody; so do those of the pellets."""
 
 Document = Mapping[str, Any]
@@ -62,7 +62,7 @@ def _may_be_told(reason: Mapping[str, str], community: Community, household: str
     what, name = reason["what"], reason["name"]
     if what in _OF_ALL or what.startswith("pellets."):
         return True
-    if what in ("households", "advances"):
+    if what in ("households", "advances", "work"):
         return name.partition(" ")[0] == household
     if what in ("readings", "edits", "replacements"):
         meter = next((one for one in community.meters if one.id == name.partition(" ")[0]), None)
