@@ -16,7 +16,7 @@ from api.headers import SafeHeaders
 from api.metrics import RequestMetrics
 from api.pages import devices as devices_page
 from api.pages import home, months, sign_in, statements, work
-from api.routes import building, devices, health, me, readings, tasks
+from api.routes import building, devices, final, health, me, readings, tasks
 from api.routes import months as months_route
 from api.store import Pool
 from core.settings import Settings
@@ -28,6 +28,7 @@ _MODULES = (
     building,
     tasks,
     months_route,
+    final,
     readings,
     devices,
     home,

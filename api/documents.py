@@ -25,19 +25,20 @@ def pdf_answer(
     """Answer with one party's statement as PDF, or with the whole month's, and its balance, when ``entry`` is None."""
     name = f"{community.community}-{month['month']}" + (f"-{entry['flat']}" if entry else "")
     document = statement_pdf(month, entry, language, community.name, whole)
-    return _download(document, "application/pdf", f"{name}.pdf")
+    return download(document, "application/pdf", f"{name}.pdf")
 
 
 def csv_answer(month: dict[str, Any]) -> Response:
     """Answer with the whole month's lines for the books."""
     name = f"{month['community']}-{month['month']}.csv"
-    return _download(statement_csv(month).encode(), "text/csv; charset=utf-8", name)
+    return download(statement_csv(month).encode(), "text/csv; charset=utf-8", name)
 
 
 def stock_answer(slug: str, month: Month, rows: Sequence[Row]) -> Response:
     """Answer with a month's pellet stock for the books."""
-    return _download(stock_csv(month, rows).encode(), "text/csv; charset=utf-8", f"{slug}-{month}-pellets.csv")
+    return download(stock_csv(month, rows).encode(), "text/csv; charset=utf-8", f"{slug}-{month}-pellets.csv")
 
 
-def _download(body: bytes, media_type: str, name: str) -> Response:
+def download(body: bytes, media_type: str, name: str) -> Response:
+    """Answer with a file to keep."""
     return Response(body, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

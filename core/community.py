@@ -299,6 +299,29 @@ class Task(_Part):
     every_days: Whole | None = None
 
 
+class FinalRules(_Part):
+    """What must hold before a month becomes final; decides no amount.
+
+    Of every meter that is settled at most so many percent of the intervals may be missing or estimated. What the main
+    meter and the flats' meters do not explain may be so many percent of what came in. ``required_invoices`` are pools
+    that must have an invoice in every month; with ``usual_invoices`` so must one that had one in each of the three
+    months before. ``blocking_findings`` are codes of findings that a person must have looked at. ``wait_days`` after
+    the month's end readings and invoices may still come in.
+    """
+
+    missing_percent_at_most: Percent = Decimal(0)
+    estimated_percent_at_most: Percent = Decimal(5)
+    balance_residual_percent_at_most: Percent = Decimal(10)
+    required_invoices: tuple[Literal["heat", "common"], ...] = ()
+    usual_invoices: YesNo = True
+    pellets_counted: YesNo = False
+    blocking_findings: tuple[Slug, ...] = (
+        "register-fell", "register-reset", "register-jumped", "register-frozen", "register-crawls", "meter-replaced",
+        "serial-changed", "serial-duplicate", "heat-without-electricity", "efficiency-implausible",
+    )  # fmt: skip
+    wait_days: Whole = 3
+
+
 class Community(_Part):
     """Everything the community file says; frozen."""
 
@@ -324,6 +347,7 @@ class Community(_Part):
     costs: tuple[Cost, ...] = ()
     advances: tuple[Advance, ...] = ()
     tasks: tuple[Task, ...] = ()
+    final: FinalRules = FinalRules()
 
     @property
     def zone(self) -> ZoneInfo:

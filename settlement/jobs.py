@@ -35,6 +35,8 @@ from core.settings import Settings
 from core.time import Month, local_day, rfc3339, utc_now
 from core.wire import alert_topic
 from settlement import derive, run
+from settlement.final import issue
+from settlement.final import store as final_store
 from settlement.tasks import messages, rounds, store
 from settlement.watch import look, silence
 
@@ -44,6 +46,8 @@ Publish = Callable[[str, str], None]
 _NIGHT: Final = clock_time(2, 30)
 _DAYS_UNTIL_SETTLED: Final = 5
 """Readings still come in after a month's end; until this day the month before is settled again every night."""
+_MONTHS_LOOKED_AT: Final = 13
+"""A correction of an older month is found when somebody asks for it."""
 _GRACE_SECONDS: Final = 3.0
 _LONGEST_PAUSE_SECONDS: Final = 30.0
 _log = structlog.get_logger()
@@ -140,8 +144,21 @@ def settle_months(work: Work, connection: Connection, now: datetime) -> None:
         run.settle(connection, work.slug, previous, now)
     messages.statements_ready(connection, community, previous, work.settings.base_url, now)
     send_messages(work, connection, now)
+    look_at_final_months(work, connection, now)
     if store.has_readings(connection, work.slug, *current.bounds(community.zone)):
         run.settle(connection, work.slug, current, now)
+
+
+def look_at_final_months(work: Work, connection: Connection, now: datetime) -> None:
+    """Find what the final months of the last year would be corrected by; nothing that is final changes."""
+    for month in final_store.final_months(connection, work.slug)[-_MONTHS_LOOKED_AT:]:
+        try:
+            found = issue.look_again(connection, work.slug, month, now)
+        except WijkError as error:  # one month that cannot be settled any more holds up none of the others
+            _log.error("a final month could not be looked at", month=str(month), reason=str(error))
+            continue
+        if found is not None:
+            _log.warning("a final month would come out differently", month=str(month), parties=len(found["statements"]))
 
 
 def settle_at_night(work: Work, connection: Connection, now: datetime) -> None:

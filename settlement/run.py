@@ -12,8 +12,10 @@ from core.community import Community
 from core.communityfile import CommunityFile
 from core.db import config
 from core.db.connection import Connection
+from core.errors import CheckFailed
 from core.time import Month, microseconds, parse_time
 from settlement import selection, stock, store
+from settlement.final import store as final_store
 from settlement.model import MeterReadings
 from settlement.month import Settled
 from settlement.pellets import COUNT_WINDOW, heat_between
@@ -47,9 +49,12 @@ def settle(connection: Connection, slug: str, month: Month, now: datetime) -> Ru
     BadInput
         If the community is unknown, or its rules or documents do not allow the month to be settled.
     CheckFailed
-        If a conservation identity is broken; nothing was written.
+        If a conservation identity is broken, or the month is final; nothing was written.
     """
     with store.one_at_a_time(connection, slug, f"settle {month}"), store.snapshot(connection):
+        sealed = final_store.of_month(connection, slug, str(month))
+        if sealed:
+            raise CheckFailed(f"{month} is final (document {sealed[0].number}) and is not settled again.")
         file = config.load(connection, slug)
         settled, document = settle_document(file, month, store.month_readings(connection, file.community, month))
         statement = json.loads(document)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from core.community import Community
 from core.db import stale
@@ -96,7 +97,7 @@ def snapshot(connection: Connection) -> Iterator[None]:
 
 def save_month(
     connection: Connection, community: str, month: str, document: bytes, hashes: tuple[str, str],
-    postings: Sequence[Posting], now: datetime,
+    postings: Sequence[Posting], now: datetime, status: Literal["provisional", "final"] = "provisional",
 ) -> bool:  # fmt: skip
     """Keep a settled month with its postings; False if the newest run already says the same."""
     newest = connection.execute(
@@ -104,13 +105,13 @@ def save_month(
         " ORDER BY run DESC LIMIT 1",
         (community, month),
     ).fetchone()
-    if newest and newest[1] == "provisional" and (newest[2], newest[3]) == hashes:
+    if newest and newest[1] == status and (newest[2], newest[3]) == hashes:
         return False
     run = newest[0] + 1 if newest else 1
     connection.execute(
         "INSERT INTO month (community, month, run, status, input_sha256, result_sha256, statement, settled_at)"
-        " VALUES (%s, %s, %s, 'provisional', %s, %s, %s, %s)",
-        (community, month, run, *hashes, document.decode(), now),
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        (community, month, run, status, *hashes, document.decode(), now),
     )
     with (
         connection.cursor() as cursor,

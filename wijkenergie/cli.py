@@ -17,7 +17,7 @@ from core.db.migrate import migrate as migrate_schema
 from core.errors import BadInput, CheckFailed, Unavailable, WijkError
 from core.settings import Settings, load_settings
 from core.time import Month, utc_now
-from wijkenergie import device, files, gaps, person, reading, tables
+from wijkenergie import device, event, files, gaps, person, proof, reading, tables
 from wijkenergie.wiring import absolute, configure_log, database, session, slug_of
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.add_typer(device.app, name="device")
 app.add_typer(person.app, name="person")
 app.add_typer(reading.app, name="reading")
+app.add_typer(event.app, name="event")
 app.command(name="gaps")(gaps.show)
 
 CommunityPath = Annotated[Path, typer.Argument(metavar="COMMUNITY.yaml", help="the community file")]
@@ -93,18 +94,33 @@ def migrate() -> None:
 def settle(
     month: MonthText,
     *,
-    final: Annotated[bool, typer.Option("--final", help="make the month final")] = False,
+    final: Annotated[bool, typer.Option("--final", help="make the month final, or issue its correction")] = False,
+    despite: Annotated[
+        list[str] | None, typer.Option("--despite", metavar="GATE=REASON", help="go over a gate; the seal keeps why")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", help="who decides: a role or a short name; the seal keeps it")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="also write the documents here")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Settle a month from the database and keep it as provisional."""
+    """Settle a month from the database and keep it as provisional; of a final month show what would change."""
     from settlement import replay, run  # noqa: PLC0415 - keeps other commands quick
+    from wijkenergie import final as finals  # noqa: PLC0415 - see above
 
     wanted = Month.parse(month)
-    if final:
-        raise BadInput("This version keeps months provisional; leave --final out.")
+    reasons = finals.reasons_of(despite or [], by)
+    if (reasons or by) and not final:
+        raise BadInput("--despite and --by go with --final.")
     with session(load_settings()) as connection:
-        result = run.settle(connection, slug_of(connection, load_settings()), wanted, utc_now())
+        slug = slug_of(connection, load_settings())
+        if final:
+            finals.finalise(connection, slug, wanted, reasons, by, out, as_json=as_json)
+            return
+        if finals.is_final(connection, slug, wanted):
+            finals.show(connection, slug, wanted, out, as_json=as_json)
+            return
+        result = run.settle(connection, slug, wanted, utc_now())
     if out is not None:
         replay.write(out, result.settled, result.document)
     if as_json:
@@ -166,6 +182,23 @@ def import_readings(
             if plan.new and not yes and not _confirmed():
                 raise CheckFailed("Nothing was imported.")
             print(files.take_in(connection, plan, utc_now()) if plan.new else "There is nothing new in the file.")
+
+
+@app.command()
+def verify(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE.zip", help="a sealed month, or a resident's own bundle")],
+    *,
+    previous: Annotated[
+        str | None, typer.Option("--previous", metavar="ZIP|HASH", help="the bundle before it, or its seal")
+    ] = None,
+    seal: Annotated[str | None, typer.Option("--seal", metavar="HASH", help="the seal it must have")] = None,
+    opening: Annotated[
+        list[Path] | None, typer.Option("--opening", metavar="FILE", help="opens a commitment; may be repeated")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a sealed month: no database, no network."""
+    proof.check(bundle, previous, seal, opening or [], as_json=as_json)
 
 
 @app.command()

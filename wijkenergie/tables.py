@@ -50,6 +50,25 @@ def show_month(statement: dict[str, Any]) -> None:
         console.print(f"- and {len(statement['findings']) - _MOST_FINDINGS} more findings in the document.")
 
 
+def show_correction(document: dict[str, Any]) -> None:
+    """Print a correction: why, a line per changed party, and what is due."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDE
+    console.print(f"{document['community']} {document['month']}, correction (revision {document['revision']}):")
+    for reason in document["reasons"][:_MOST_FINDINGS]:
+        console.print(f"- {reason['text']}", markup=False)
+    table = Table("flat", "party", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("total", "corrected", "advance", "corrected", "due EUR"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for entry in document["statements"]:
+        amounts = [entry[f"{name}_eur"][when] for name in ("total", "advance") for when in ("original", "recomputed")]
+        table.add_row(entry["flat"] or "", entry["party"], *amounts, entry["due_eur"])
+    console.print(table)
+    holding = sum(check["holds"] for check in document["checks"])
+    console.print(f"{holding} of {len(document['checks'])} checks hold exactly.")
+
+
 def _short(value: str | None) -> str:
     return "" if value is None else value[:-3]
 

@@ -12,10 +12,11 @@ from babel.dates import format_date, format_time
 from babel.numbers import format_currency, format_decimal
 
 from core.community import Community
-from core.time import Month, local_day
+from core.time import Month, from_microseconds, local_day
 from core.units import MILLIONTHS
 from core.words import translations
 from settlement.documents.wording import Wording
+from settlement.gates import Refusal
 
 _LOCALES: Final = {"nl": "nl_NL", "en": "en_GB"}
 
@@ -66,6 +67,28 @@ FINDINGS: Final = {
     "efficiency-implausible": N_("The boiler's numbers cannot be right. Check the counts and the deliveries."),
 }
 """What a remark of the settlement means, in plain words; others are shown as they are."""
+
+
+GATES: Final = {
+    "over": N_("The month is not over yet. It can become final from %(day)s on."),
+    "order": N_("First make %(month)s final."),
+    "wait": N_("Numbers and bills may still come in. It can become final from %(day)s on."),
+    "missing": N_(
+        "Meter %(meter)s: %(value)s percent of the numbers is missing. At most %(limit)s percent may be."
+        " It is about %(from)s until %(until)s."
+    ),
+    "estimated": N_(
+        "Meter %(meter)s: %(value)s percent of the numbers is estimated. At most %(limit)s percent may be."
+        " It is about %(from)s until %(until)s."
+    ),
+    "electricity": N_("Of the electricity %(value)s percent is not explained. At most %(limit)s percent may be."),
+    "heat": N_("The homes used %(value)s percent more heat than the boiler made. One of the heat meters is wrong."),
+    "unbalanced": N_("A main meter was not read. So nobody knows whether all electricity was counted."),
+    "heat-bill": N_("There is no bill for the heating this month."),
+    "common-bill": N_("There is no bill for the common areas this month."),
+    "pellets": N_("The pellets left are estimated. Please count the stock."),
+}
+"""What keeps a month from becoming final, in plain words; findings are told as they are elsewhere."""
 
 
 class Words:
@@ -173,6 +196,24 @@ class Words:
             if one["meter"] and one["meter"] not in named:
                 named.append(one["meter"])
         return [text % {"meters": ", ".join(named)} if "%(meters)s" in text else text for text, named in meters.items()]
+
+    def gate(self, refusal: Refusal) -> str:
+        """Say in plain words what keeps a month from becoming final."""
+        facts = refusal.facts
+        if refusal.kind == "findings":
+            finding = {"code": refusal.code, "meter": refusal.meter, "text": facts["text"]}
+            return self.findings([finding])[0]
+        kind = f"{facts['pool']}-bill" if refusal.kind == "invoices" else refusal.kind
+        said = {name: self.number(facts[name], 1) for name in ("value", "limit") if name in facts}
+        if "day" in facts:
+            said["day"] = self.day(date.fromisoformat(facts["day"]))
+        if "month" in facts:
+            said["month"] = format_date(Month.parse(facts["month"]).first_day, "LLLL y", self._locale)
+        for name, instant in (("from", refusal.start), ("until", refusal.until)):
+            if instant is not None:
+                moment = from_microseconds(instant)
+                said[name] = f"{self.day(local_day(moment, self._zone))} {self.clock(moment)}"
+        return self.gettext(GATES[kind]) % (said | {"meter": refusal.meter or ""})
 
     def how(self, line: Mapping[str, str | None]) -> str:
         """Say what a line's amount is made of: a quantity, and a price where there is one."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from api import store
+from api import final, store
 from api.access import Anyone, Home, Resident, home_of
 from api.context import AtHouse, Database, House, TheCommunity
 from api.documents import pdf_answer
@@ -72,9 +72,12 @@ def statements(home: Resident, house: AtHouse, connection: Database) -> list[dic
 
 
 @router.get("/statements/{month}.json")
-def statement_json(month: str, home: Resident, house: AtHouse, connection: Database) -> dict[str, Any]:
-    """One month's statement of the own household, with the building's totals."""
-    return _own(connection, house, month, home).shown
+def statement_json(
+    month: str, home: Resident, house: AtHouse, community: TheCommunity, connection: Database
+) -> dict[str, Any]:
+    """One month's statement of the own household with its own corrections, and the building's totals."""
+    own = _own(connection, house, month, home)
+    return own.shown | final.own(connection, community, month, home.household)
 
 
 @router.get("/statements/{month}.pdf", response_class=Response)

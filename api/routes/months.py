@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from api import balance, store
+from api import balance, final, store
 from api.access import Corporation, Keeper
-from api.context import AtHouse, Database, House, TheCommunity
+from api.context import AtHouse, Database, House, Now, TheCommunity
 from api.documents import csv_answer, pdf_answer, stock_answer
 from api.errors import not_found
 from api.statements import month_statement
@@ -23,8 +23,10 @@ router = APIRouter(prefix="/api/v1/months", tags=["months"])
 @router.get("")
 def months(_person: Corporation, house: AtHouse, connection: Database) -> list[dict[str, Any]]:
     """Every settled month, newest first."""
+    sealed = final.by_month(connection, house.slug)
     return [
         {
+            **sealed.get(row.month, final.NOT_YET),
             "month": row.month,
             "status": row.status,
             "revision": row.revision,
@@ -44,7 +46,8 @@ def month_summary(
     """One settled month: the building's balance, the total of every party, checks and findings."""
     settled = _settled(connection, house, month)
     entries = [{name: value for name, value in entry.items() if name != "lines"} for entry in settled["statements"]]
-    return {**settled, "statements": entries, "balance": balance.answer(connection, community, settled)}
+    whole = balance.answer(connection, community, settled)
+    return {**settled, "statements": entries, "balance": whole, **final.of_month(connection, house.slug, month)}
 
 
 @router.get("/{month}/balance")
@@ -56,28 +59,32 @@ def month_balance(
 
 
 @router.get("/{month}/statement.json", response_class=Response)
-def statement_json(month: str, _person: Corporation, house: AtHouse, connection: Database) -> Response:
+def statement_json(month: str, person: Corporation, house: AtHouse, connection: Database, now: Now) -> Response:
     """One settled month with every line, byte for byte as it was settled."""
     text = newest_statement(connection, house.slug, month)
     if text is None:
         raise not_found()
+    final.mark(connection, house.slug, month, person.id, now, "json")
     return Response(text, media_type="application/json")
 
 
 @router.get("/{month}/statement.pdf", response_class=Response)
 def statement_pdf(
-    month: str, person: Corporation, house: AtHouse, community: TheCommunity, connection: Database
+    month: str, person: Corporation, house: AtHouse, community: TheCommunity, connection: Database, now: Now
 ) -> Response:
     """One settled month as a document."""
     settled = _settled(connection, house, month)
+    final.mark(connection, house.slug, month, person.id, now, "pdf")
     whole = balance.of_month(connection, community, settled)
     return pdf_answer(settled, None, community, person.language, whole)
 
 
 @router.get("/{month}/statement.csv", response_class=Response)
-def statement_csv(month: str, _person: Corporation, house: AtHouse, connection: Database) -> Response:
+def statement_csv(month: str, person: Corporation, house: AtHouse, connection: Database, now: Now) -> Response:
     """One settled month for the books, a row per line of each party."""
-    return csv_answer(_settled(connection, house, month))
+    settled = _settled(connection, house, month)
+    final.mark(connection, house.slug, month, person.id, now, "csv")
+    return csv_answer(settled)
 
 
 @router.get("/{month}/pellets.csv", response_class=Response)

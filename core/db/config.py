@@ -181,7 +181,10 @@ def add_event(connection: Connection, slug: str, kind: str, key: str, body: Tree
 
 def _events(connection: Connection, slug: str) -> Events:
     rows = connection.execute(
-        "SELECT kind, key, body FROM event e WHERE community = %s AND kind = ANY(%s) AND NOT EXISTS"
+        "SELECT kind, key, coalesce((SELECT a.body->'body' FROM event a"
+        " WHERE (a.community, a.kind) = (e.community, 'amendment') AND a.body->>'kind' = e.kind"
+        " AND a.body->>'key' = e.key ORDER BY a.key DESC LIMIT 1), body)"
+        " FROM event e WHERE community = %s AND kind = ANY(%s) AND NOT EXISTS"
         " (SELECT FROM event w WHERE (w.community, w.kind) = (e.community, 'withdrawal')"
         " AND w.body->>'kind' = e.kind AND w.body->>'key' = e.key)",
         (slug, list(_KINDS.values())),

@@ -27,6 +27,7 @@ VOLUNTEERS = frozenset({"volunteer", "helper"})
 CORPORATION = frozenset({"corporation"})
 OPERATOR = frozenset({"operator"})
 PUBLIC = ALL | {None}
+CORRECTION = "/api/v1/months/2026-04/corrections/2"
 
 MATRIX: dict[tuple[str, str], tuple[str, frozenset[str | None] | frozenset[str]]] = {
     ("GET", "/healthz"): ("/healthz", PUBLIC),
@@ -50,6 +51,12 @@ MATRIX: dict[tuple[str, str], tuple[str, frozenset[str | None] | frozenset[str]]
     ("GET", "/api/v1/months/{month}/statement.pdf"): ("/api/v1/months/2026-04/statement.pdf", CORPORATION),
     ("GET", "/api/v1/months/{month}/statement.csv"): ("/api/v1/months/2026-04/statement.csv", CORPORATION),
     ("GET", "/api/v1/months/{month}/pellets.csv"): ("/api/v1/months/2026-04/pellets.csv", CORPORATION),
+    ("GET", "/api/v1/months/{month}/gates"): ("/api/v1/months/2026-05/gates", CORPORATION | OPERATOR),
+    ("GET", "/api/v1/months/{month}/statement.zip"): ("/api/v1/months/2026-04/statement.zip", CORPORATION),
+    ("GET", "/api/v1/months/{month}/corrections/{revision}.json"): (f"{CORRECTION}.json", CORPORATION),
+    ("GET", "/api/v1/months/{month}/corrections/{revision}.csv"): (f"{CORRECTION}.csv", CORPORATION),
+    ("GET", "/api/v1/months/{month}/corrections/{revision}.zip"): (f"{CORRECTION}.zip", CORPORATION),
+    ("GET", "/api/v1/me/statements/{month}.zip"): ("/api/v1/me/statements/2026-04.zip", LIVED_IN_APRIL),
     ("GET", "/api/v1/devices"): ("/api/v1/devices", OPERATOR),
     ("GET", "/api/v1/devices/findings"): ("/api/v1/devices/findings?closed=true", OPERATOR),
     ("GET", "/"): ("/", ALL),
@@ -65,6 +72,9 @@ MATRIX: dict[tuple[str, str], tuple[str, frozenset[str | None] | frozenset[str]]
     ("POST", "/api/v1/tasks/{task:int}/done"): ("/api/v1/tasks/1/done", VOLUNTEERS),
     ("POST", "/work/{task:int}/{step}"): ("/work/1/claim", VOLUNTEERS),
     ("POST", "/api/v1/readings"): ("/api/v1/readings", OPERATOR),
+    ("POST", "/months/{month}/{step}"): ("/months/2020-01/final", CORPORATION),
+    ("POST", "/api/v1/months/{month}/final"): ("/api/v1/months/2020-01/final", CORPORATION | OPERATOR),
+    ("POST", "/api/v1/months/{month}/correction"): ("/api/v1/months/2020-01/correction", CORPORATION | OPERATOR),
 }
 SIGN_IN = {("GET", "/signin/{token}"), ("POST", "/signin/{token}"), ("POST", "/signout")}
 """Addresses for people who are not signed in yet, or no longer; tested by themselves below."""
@@ -74,6 +84,7 @@ SIGN_IN = {("GET", "/signin/{token}"), ("POST", "/signin/{token}"), ("POST", "/s
 def url(server_url: str, template_name: str) -> Iterator[str]:
     with clone(server_url, template_name) as fresh:
         house.seed(fresh)
+        house.seal(fresh)
         yield fresh
 
 

@@ -26,6 +26,7 @@ from core.db.readings import insert_readings
 from core.settings import Settings
 from core.time import Month
 from settlement import derive, run
+from settlement.final import issue
 from tests.support.postgres import clone
 
 SLUG = "de-ster"
@@ -118,6 +119,26 @@ def seed(url: str) -> None:
         derive.update(connection, SLUG, NOW)
         for month in ("2026-04", "2026-05"):
             run.settle(connection, SLUG, Month.parse(month), NOW)
+
+
+def seal(url: str) -> None:
+    """Make April final, and correct it by an invoice that came late."""
+    april = Month.parse("2026-04")
+    with connect(url) as connection:
+        issue.finalise(connection, SLUG, april, NOW, "corporation")
+        body = {"date": "2026-04-15", "pool": "heat", "eur": "30.00", "invoice": "M-9", "what": "soot"}
+        config.add_event(connection, SLUG, "cost", "heat M-9", body, NOW, "test")
+        issue.correct(connection, SLUG, april, NOW, "corporation")
+
+
+@contextmanager
+def sealed(url: str) -> Iterator[str]:
+    """Serve a fresh database whose April is final and not corrected."""
+    seed(url)
+    with connect(url) as connection:
+        issue.finalise(connection, SLUG, Month.parse("2026-04"), NOW, "corporation")
+    with served(url) as address:
+        yield address
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Final months: passing the gates, sealing, and correcting what is final."""
