@@ -11,6 +11,7 @@ from core.community import Community, Sharing
 from core.consistency import sharing_faults
 from core.time import Month
 from settlement.pools import WEIGHTED
+from settlement.sharing import terms
 from settlement.tariffs import stretches_between
 
 Weights = Literal["file", "floor_area"]
@@ -95,7 +96,7 @@ def candidates(community: Community, first: Month, last: Month) -> tuple[list[Ca
                 new.model_copy(update={"surplus": surplus}) if old in rules else old
                 for old, new in zip(community.sharing, tried, strict=True)
             )
-            today = all(_same(old, new) for old, new in zip(community.sharing, sharing, strict=True))
+            today = all(terms(old) == terms(new) for old, new in zip(community.sharing, sharing, strict=True))
             changed = community.model_copy(update={"sharing": sharing})
             found.append(Candidate(key, surplus, weights, changed, today))
     return found, impossible
@@ -140,10 +141,3 @@ def _same_weights(community: Community, rules: Sequence[Sharing]) -> bool:
         and all(rule.weights[flat] * areas[some] == rule.weights[some] * areas[flat] for flat in areas)
         for rule in rules
     )
-
-
-def _same(one: Sharing, other: Sharing) -> bool:
-    """Tell whether two rules divide alike; fields a key does not use say nothing."""
-    unused = {"weights", "common_weight"} if one.key not in WEIGHTED else set()
-    unused |= {"order"} if one.key != "priority" else set()
-    return one.model_dump(exclude=unused) == other.model_dump(exclude=unused)

@@ -1,4 +1,4 @@
-"""Eighteen real homes, a whole year under every rule: fast enough to try out, and true to the year as it was settled."""
+"""Eighteen real homes, a whole year under every rule: fast enough to try out, and true to the settled year."""
 
 from __future__ import annotations
 
