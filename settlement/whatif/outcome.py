@@ -100,18 +100,17 @@ def outcome(
         consumed = shared = 0
         if spell.flat:
             span = sun.between(community, spell.start, spell.until)
-            consumed = _known(sun.used[spell.flat], span)
-            shared = _known(sun.shared[spell.flat], span)
+            consumed = sun.used[spell.flat].total(span.start, span.stop)
+            shared = sun.shared[spell.flat].total(span.start, span.stop)
         own = Share(consumed, shared, paid.get(spell, 0), grid.get(spell, 0) if priced else None)
         name = (spell.flat, spell.party)
         parties[name] = parties.get(name, Share()) + own
-    whole = range(len(sun.sun))
     return Outcome(
         parties,
-        _known(sun.sun, whole),
-        sum(_known(column, whole) for column in sun.used.values()),
-        sum(_known(column, whole) for column in sun.shared.values()),
-        _known(sun.surplus, whole),
+        sun.sun.total(),
+        sum(column.total() for column in sun.used.values()),
+        sum(column.total() for column in sun.shared.values()),
+        sun.surplus.total(),
     )
 
 
@@ -148,8 +147,4 @@ def _grid(community: Community, stretches: Sequence[Stretch], spells: Sequence[S
 
 
 def _bought(sun: Sun, name: str, span: range) -> int:
-    return _known(sun.used[name], span) - _known(sun.shared[name], span)
-
-
-def _known(values: Sequence[int | None], span: range) -> int:
-    return sum(value for value in values[span.start : span.stop] if value is not None)
+    return sun.used[name].total(span.start, span.stop) - sun.shared[name].total(span.start, span.stop)

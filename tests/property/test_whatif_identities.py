@@ -68,7 +68,7 @@ def same_parties(statement: Mapping[tuple[str, str], int], outcome: Mapping[tupl
     return {name: cents for name, cents in statement.items() if cents} == {n: c for n, c in outcome.items() if c}
 
 
-@settings(max_examples=12)
+@settings(max_examples=5)
 @given(st.integers(0, 2**32))
 def test_every_rule_comes_to_what_a_settlement_by_it_says(seed: int) -> None:
     chance = Chance(seed)
@@ -95,7 +95,7 @@ def compared(tree: Tree, month: Month, known: Readings) -> Comparison | None:
     return compare(build(tree, "the case").community, month, month, known) if electric & set(known) else None
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(st.integers(0, 2**32))
 def test_rules_move_money_between_parties_and_make_none(seed: int) -> None:
     """Same key, another surplus rule: households differ by what the owner is given, and by nothing else.
