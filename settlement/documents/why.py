@@ -55,10 +55,12 @@ def _comparison(comparison: Mapping[str, Any], words: Wording) -> Told:
     if len(rows) > MOST_PARTS:
         rest = sum((Decimal(part["amount_eur"]) for part in parts[MOST_PARTS:]), Decimal(0))
         rows[MOST_PARTS:] = [(words.say("Everything else together"), _more(str(rest), words))]
-    note = ""
+    notes = []
+    if not comparison["complete"]:
+        notes.append(words.say("Readings are missing in one of the two months. So this can still change."))
     if by_season and any(part["code"] == "weather" for part in parts[:MOST_PARTS]):
-        note = words.say("For the season we use a fixed table. It does not know how cold it really was.")
-    return Told(_question(comparison["kind"], words), sentence, tuple(rows), note)
+        notes.append(words.say("For the season we use a fixed table. It does not know how cold it really was."))
+    return Told(_question(comparison["kind"], words), sentence, tuple(rows), " ".join(notes))
 
 
 def _question(kind: str, words: Wording) -> str:

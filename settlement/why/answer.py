@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, Final, Literal
 
 from core.community import Community
@@ -35,8 +36,9 @@ def answer(
     -------
     dict
         ``month``, ``total_eur`` and ``comparisons``. Each of these has ``kind``, ``with`` (the earlier month) and
-        ``comparable``; then either ``total_eur`` of the earlier month, ``difference_eur``, ``weather_by`` and
-        ``parts`` (code and amount, summing to the difference, as they are worked out), or ``reason``.
+        ``comparable``; then either ``total_eur`` of the earlier month, ``difference_eur``, ``weather_by``,
+        ``complete`` (whether none of the household's readings is missing in either month) and ``parts`` (code and
+        amount, summing to the difference, as they are worked out), or ``reason``.
     """
     now = documents(month)
     entry = None if now is None else entry_of(now, household)
@@ -47,7 +49,8 @@ def answer(
         earlier = month.shift(KINDS[kind])
         head = {"kind": kind, "with": str(earlier)}
         then = None if month >= running else documents(earlier)
-        if then is None or entry_of(then, household) is None:
+        was = None if then is None else entry_of(then, household)
+        if then is None or was is None:
             reason: Reason = "running" if month >= running else "no_statement" if then is None else "not_here"
             return head | {"comparable": False, "reason": reason}
         found = change(
@@ -59,6 +62,7 @@ def answer(
             "total_eur": decimal_text(found.before, 2),
             "difference_eur": decimal_text(found.after - found.before, 2),
             "weather_by": found.weather_by,
+            "complete": not any(Decimal(one["quality"]["missing_percent"] or 0) for one in (entry, was)),
             "parts": [
                 {"code": part, "amount_eur": decimal_text(found.parts[part], 2)}
                 for part in PARTS

@@ -146,17 +146,32 @@ def _steps(start: _State, end: _State, warmth: Fraction, same_rule: Facts | None
         by_meter=end.by_meter if same_heat_rule else state.by_meter,
     )
     yield "others_use", state
-    if old.sharing_rule == new.sharing_rule:
-        state = replace(state, meeting=end.meeting, left=end.left, credit=end.credit)
-    elif same_rule is not None:
-        unchanged = _states(same_rule, new)[0]
-        state = replace(state, meeting=unchanged.meeting, left=unchanged.left, credit=unchanged.credit)
+    state = _met(state, end, same_rule)
     yield "moment", state
     state = replace(
         state.having(measured_part=new.measured_part, by_area=new.by_area),
-        meeting=end.meeting, left=end.left, credit=end.credit, by_meter=end.by_meter,
-    )  # fmt: skip
+        meeting=end.meeting,
+        left=end.left,
+        credit=end.credit,
+        by_meter=end.by_meter,
+    )
     yield "key", state
+    yield from _prices(state, end)
+
+
+def _met(state: _State, end: _State, same_rule: Facts | None) -> _State:
+    """Let when the sun shone and when people used move, by the rule of the earlier month."""
+    if state.facts.sharing_rule == end.facts.sharing_rule:
+        return replace(state, meeting=end.meeting, left=end.left, credit=end.credit)
+    if same_rule is None:
+        return state
+    unchanged = _states(same_rule, end.facts)[0]
+    return replace(state, meeting=unchanged.meeting, left=unchanged.left, credit=unchanged.credit)
+
+
+def _prices(state: _State, end: _State) -> Iterator[tuple[Part, _State]]:
+    """Yield the states of the steps after who used what: what is lost, what it costs, and all else."""
+    old, new = state.facts, end.facts
     state = replace(state, kg_per_heat=end.kg_per_heat, kg_beside=end.kg_beside)
     yield "corrections" if old.corrects_stock or new.corrects_stock else "losses", state
     state = state.having(

@@ -221,7 +221,8 @@ def test_the_drawing_can_be_read_without_seeing_it_and_without_colours() -> None
     space = {"s": "http://www.w3.org/2000/svg"}
     assert root.get("role") == "img"
     title, description = root.find("s:title", space), root.find("s:desc", space)
-    assert title is not None and description is not None  # noqa: PT018
+    assert title is not None
+    assert description is not None
     assert root.get("aria-labelledby") == f"{title.get('id')} {description.get('id')}"
     assert "In gelijke delen" in (description.text or "")
     assert "woning B: €\N{NO-BREAK SPACE}0,30 nadeel; woning A: €\N{NO-BREAK SPACE}0,20 voordeel" in (
@@ -234,7 +235,7 @@ def test_the_drawing_can_be_read_without_seeing_it_and_without_colours() -> None
 
 
 def test_names_cannot_break_the_drawing() -> None:
-    ET.fromstring(drawing(compared(BUILDING.replace("name: Mees", 'name: "<Mees & zoon>"')), Wording("en")))
+    ET.fromstring(drawing(compared(BUILDING.replace("name: Mees", 'name: "<Mees & co>"')), Wording("en")))
 
 
 @pytest.mark.parametrize(
