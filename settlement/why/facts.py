@@ -7,7 +7,7 @@ sums over the building, and the typical change of heat where enough homes can be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -165,7 +165,7 @@ class _Books:
         fuel_kg, fuel_price, heat_invoices = self._heat_cost()
         rule = valid_on(self.community.heat, self.month.first_day, "heat rule") if self.community.heat else None
         common_sun = Fraction(energy["shared_kwh"]) - sum(_kwh(one, "shared_kwh") for one in self.entries)
-        common_price = self._price(self.entries, "solar", "solar_eur_per_kwh")
+        common_price = self._solar_price(self.entries)
         lived = Fraction(_days(entry), self.month.days)
         return Facts(
             month=self.month,
@@ -176,8 +176,8 @@ class _Books:
             used=used,
             used_by_others=Fraction(energy["consumed_kwh"]) - used,
             given=_kwh(entry, "shared_kwh"),
-            solar_price=self._price([entry], "solar", "solar_eur_per_kwh"),
-            feed_in_price=self._price([entry], "feed_in", "feed_in_eur_per_kwh"),
+            solar_price=self._solar_price([entry]),
+            feed_in_price=self._feed_in_price(entry),
             credited=_quantity(entry, "feed_in"),
             heat=heat,
             heat_of_others=all_heat - heat,
@@ -201,15 +201,24 @@ class _Books:
             heat_vat=self.heat_vat,
         )
 
-    def _price(self, entries: Iterable[Entry], code: str, field: str) -> Fraction:
-        """Mean price of a quantity [cents]; the tariff's where the entries, and then where all, have none."""
+    def _solar_price(self, entries: Sequence[Entry]) -> Fraction:
+        """Mean price of the sun that entries were given [cents]; of all entries, then the tariff's, where none was.
+
+        By what was given and not by the lines' quantities: sun of days with a price of 0 has no line.
+        """
         for group in (entries, self.entries):
-            lines = [line for one in group for line in one["lines"] if line["code"] == code and line["price_eur"]]
-            quantity = sum((Fraction(line["quantity"]) for line in lines), Fraction(0))
-            if quantity:
-                value = sum((Fraction(line["quantity"]) * Fraction(line["price_eur"]) for line in lines), Fraction(0))
-                return 100 * value / quantity
-        return cents(getattr(self.tariff, field))
+            given = sum((_kwh(one, "shared_kwh") for one in group), Fraction(0))
+            if given:
+                return sum((_value(one, "solar") for one in group), Fraction(0)) / given
+        return cents(self.tariff.solar_eur_per_kwh)
+
+    def _feed_in_price(self, entry: Entry) -> Fraction:
+        """Mean price of the surplus credited [cents]."""
+        for group in ([entry], self.entries):
+            credited = sum((_quantity(one, "feed_in") for one in group), Fraction(0))
+            if credited:
+                return sum((_value(one, "feed_in") for one in group), Fraction(0)) / credited
+        return cents(self.tariff.feed_in_eur_per_kwh)
 
     def _heat(self, entry: Entry) -> Fraction:
         for line in entry["lines"]:
@@ -255,9 +264,7 @@ class _Books:
         return Fraction(known) if half_up(sun + known) == pool else Fraction(pool - half_up(sun))
 
     def _fixed(self, entry: Entry) -> Fraction:
-        lines = [line for line in entry["lines"] if line["code"] == "fixed" and line["price_eur"]]
-        value = sum((Fraction(line["quantity"]) * cents(Decimal(line["price_eur"])) for line in lines), Fraction(0))
-        return value / self.month.days
+        return _value(entry, "fixed") / self.month.days
 
     def _homes(self, own: Entry) -> dict[tuple[str, str], Fraction]:
         return {
@@ -288,6 +295,12 @@ def _quantity(entry: Entry, code: str) -> Fraction:
         (Fraction(line["quantity"]) for line in entry["lines"] if line["code"] == code and line["quantity"]),
         Fraction(0),
     )
+
+
+def _value(entry: Entry, code: str) -> Fraction:
+    """Sum of quantity times price of the lines of a code [cents]."""
+    lines = [line for line in entry["lines"] if line["code"] == code and line["price_eur"]]
+    return sum((Fraction(line["quantity"]) * cents(Decimal(line["price_eur"])) for line in lines), Fraction(0))
 
 
 def _kwh(entry: Entry, name: str) -> Fraction:
