@@ -21,7 +21,7 @@ from settlement.whatif.compare import Comparison, Tried
 _WIDTH, _LEFT, _RIGHT = 360, 14, 346
 _MIDDLE = (_LEFT + _RIGHT) // 2
 _REACH = _RIGHT - _MIDDLE - 8
-_TOP, _HEADING, _ROW, _NOTE, _BOTTOM = 104, 30, 58, 18, 16
+_TOP, _HEADING, _ROW, _NOTE, _BOTTOM = 116, 30, 58, 18, 16
 _INK, _SOFT, _LINE = "#1a1a1a", "#595959", "#bdbdbd"
 _GAIN, _LOSS = "#00635d", "#b03a00"
 
@@ -142,7 +142,8 @@ def _legend(words: Wording) -> list[str]:
         _text(_LEFT + 16, 64, loses, 12),
         _mark(_LEFT + 5, 80, 1),
         _text(_LEFT + 16, 84, gains, 12),
-        _text(_RIGHT, 84, words.say("middle: as it is now"), 12, _SOFT, anchor="end"),
+        f'<path d="M{_LEFT + 5} 93V107" stroke="{_INK}" stroke-width="1.5"/>',
+        _text(_LEFT + 16, 104, words.say("middle: as it is now"), 12),
     ]
 
 
