@@ -236,10 +236,12 @@ class _Books:
         fuel = self.document["pellets"]
         if fuel is None or not whole:
             return Fraction(0), Fraction(0), Fraction(whole)
-        burnt, value = Fraction(fuel["burnt_kg"]), _cents(fuel["burnt_eur"])
+        water = self._pool("hot_water_measured") + self._pool("hot_water_fixed")
+        part = Fraction(whole, whole + water) if whole + water else Fraction(1)  # hot water apart has its part of both
+        burnt, value = Fraction(fuel["burnt_kg"]) * part, _cents(fuel["burnt_eur"]) * part
         if burnt <= 0:  # a count found more than was estimated: no price can be told
             return Fraction(0), Fraction(0), Fraction(whole)
-        return burnt, value / burnt, Fraction(whole - value)
+        return burnt, value / burnt, whole - value
 
     def _part(self, entry: Entry, code: str) -> Fraction:
         """Return a household's part of a pool that is divided by a printed quantity; by area or days without one."""
