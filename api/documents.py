@@ -21,10 +21,14 @@ def pdf_answer(
     community: Community,
     language: str,
     whole: Balance | None = None,
+    changes: dict[str, Any] | None = None,
 ) -> Response:
-    """Answer with one party's statement as PDF, or with the whole month's, and its balance, when ``entry`` is None."""
+    """Answer with one party's statement as PDF, or with the whole month's, and its balance, when ``entry`` is None.
+
+    ``changes`` is why the party's total is different, as `settlement.why.answer` says it.
+    """
     name = f"{community.community}-{month['month']}" + (f"-{entry['flat']}" if entry else "")
-    document = statement_pdf(month, entry, language, community.name, whole)
+    document = statement_pdf(month, entry, language, community.name, whole, changes)
     return download(document, "application/pdf", f"{name}.pdf")
 
 

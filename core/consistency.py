@@ -38,6 +38,11 @@ def faults(community: Community) -> Iterator[Fault]:
     yield from _money(community)
 
 
+def sharing_faults(community: Community, sharing: Sharing) -> list[str]:
+    """Say what a sharing rule lacks to be used in a community; empty where it can be used."""
+    return [text for _, text in _sharing(community, sharing, ())]
+
+
 def _unique(community: Community) -> Iterator[Fault]:
     named: dict[str, Iterable[str]] = {
         "flats": [flat.id for flat in community.flats],

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cmp_to_key
-from typing import Protocol
+from typing import Any, Protocol
 
 from core.community import Community, Sharing
 
@@ -175,3 +175,15 @@ def key_of(community: Community, sharing: Sharing) -> tuple[Key, list[int]]:
             return Priority([*order, *range(len(flats), len(weights))]), weights
         case _:
             return Proportional(), weights
+
+
+def terms(sharing: Sharing) -> dict[str, Any]:
+    """Return what a sharing rule decides by; fields its key does not use and its first day left out."""
+    unused = {"start"}
+    if sharing.key not in ("fixed", "optimal", "hybrid"):
+        unused |= {"weights", "common_weight"}
+    elif sharing.common != "participant":
+        unused.add("common_weight")
+    if sharing.key != "priority":
+        unused.add("order")
+    return sharing.model_dump(exclude=unused)

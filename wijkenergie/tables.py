@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from rich import box
@@ -67,6 +69,55 @@ def show_correction(document: dict[str, Any]) -> None:
     console.print(table)
     holding = sum(check["holds"] for check in document["checks"])
     console.print(f"{holding} of {len(document['checks'])} checks hold exactly.")
+
+
+def show_rules(compared: dict[str, Any]) -> None:
+    """Print a comparison of sharing rules: a line per rule, then each flat's gain under the keys."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDE
+    today, rules = compared["today"], compared["rules"]
+    energy = today["energy"]
+    console.print(
+        f"{compared['community']} {compared['from']} up to and including {compared['until']}:"
+        f" sun {_kwh(energy['solar_kwh'])}, used {_kwh(energy['consumed_kwh'])}."
+        f" Today's rule is {today['same_as'] or 'not the same all the time'}."
+    )
+    table = Table("rule", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("self-use %", "of use %", "most lost", "most gained", "owner EUR", "spread EUR", "Gini", "per kWh"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for rule in rules:
+        gains = sorted((Decimal(flat["gain_eur"]), flat["flat"]) for flat in rule["flats"] if flat["gain_eur"])
+        table.add_row(
+            rule["rule"] + (" *" if rule["today"] else ""),
+            rule["energy"]["self_consumption_percent"] or "",
+            rule["energy"]["self_sufficiency_percent"] or "",
+            f"{gains[0][1]} {gains[0][0]}" if gains else "",
+            f"{gains[-1][1]} {gains[-1][0]}" if gains else "",
+            *(rule[name] or "" for name in ("owner_gain_eur", "spread_eur", "gini", "gini_per_kwh")),
+        )
+    console.print(table)
+    if any(rule["today"] for rule in rules):
+        console.print("* today's rule")
+    _show_gains(console, rules)
+    for note in compared["notes"]:
+        console.print(f"- {note}", markup=False)
+    for missing in compared["not_possible"]:
+        console.print(f"- {missing['key']} cannot be tried: {missing['what_to_do']}", markup=False)
+
+
+def _show_gains(console: Console, rules: Sequence[dict[str, Any]]) -> None:
+    """Print what each flat gains by the division of the sun alone; where the surplus goes to is in the files."""
+    shown = [rule for rule in rules if rule["surplus"] == "owner" and rule["flats"][0]["gain_eur"] is not None]
+    if not shown:
+        return
+    console.print("Gain (or loss) of each flat in EUR against today's rule, the surplus for the owner:")
+    table = Table("flat", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for rule in shown:
+        table.add_column(rule["rule"].partition("/")[0], justify="right")
+    for row in zip(*(rule["flats"] for rule in shown), strict=True):
+        table.add_row(row[0]["flat"], *(flat["gain_eur"] for flat in row))
+    console.print(table)
 
 
 def _short(value: str | None) -> str:

@@ -13,6 +13,7 @@ from api.context import Database, Now, TheCommunity
 from api.errors import not_found
 from api.pages.render import page, reader
 from api.statements import own_statement
+from api.why import why
 from core.community import Community
 from core.time import Month, local_day
 
@@ -43,6 +44,7 @@ def statement_page(
         "statement.html",
         month=own.month,
         entry=own.entry,
+        changes=to.words.changes(why(connection, community, month, home.household, now)),
         running=own.month["month"] >= running_month(community, now),
     )
 

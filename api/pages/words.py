@@ -15,6 +15,7 @@ from core.community import Community
 from core.time import Month, from_microseconds, local_day
 from core.units import MILLIONTHS
 from core.words import translations
+from settlement.documents.why import Told, told
 from settlement.documents.wording import Wording
 from settlement.gates import Refusal
 
@@ -227,6 +228,10 @@ class Words:
             whole = self.gettext("%(price)s for a whole month") % {"price": self.price(price)}
             return f"{printed}, {whole}"
         return f"{printed} \N{MULTIPLICATION SIGN} {self.price(price)}"
+
+    def changes(self, why: Mapping[str, Any] | None) -> list[Told]:
+        """Say why a total is different as the document does."""
+        return told(why, self._document) if why else []
 
     def explained(self, code: str) -> str:
         """Explain a statement line."""

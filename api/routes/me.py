@@ -8,12 +8,13 @@ from fastapi import APIRouter, Response
 
 from api import final, store
 from api.access import Anyone, Home, Resident, home_of
-from api.context import AtHouse, Database, House, TheCommunity
+from api.context import AtHouse, Database, House, Now, TheCommunity
 from api.documents import pdf_answer
 from api.energy import flat_row, heat_unit
 from api.errors import not_found
 from api.period import Asked
 from api.statements import OwnStatement, own_statement
+from api.why import why
 from core.db.connection import Connection
 from core.time import rfc3339
 
@@ -82,11 +83,23 @@ def statement_json(
 
 @router.get("/statements/{month}.pdf", response_class=Response)
 def statement_pdf(
-    month: str, home: Resident, house: AtHouse, community: TheCommunity, connection: Database
+    month: str, home: Resident, house: AtHouse, community: TheCommunity, connection: Database, now: Now
 ) -> Response:
     """One month's statement of the own household, as a document."""
     own = _own(connection, house, month, home)
-    return pdf_answer(own.month, own.entry, community, home.person.language)
+    changes = why(connection, community, month, home.household, now)
+    return pdf_answer(own.month, own.entry, community, home.person.language, changes=changes)
+
+
+@router.get("/why")
+def why_different(
+    month: str, home: Resident, community: TheCommunity, connection: Database, now: Now
+) -> dict[str, Any]:
+    """Why the own household's total differs from last month's and last year's: parts that sum to the cent."""
+    found = why(connection, community, month, home.household, now)
+    if found is None:
+        raise not_found()
+    return found
 
 
 def _own(connection: Connection, house: House, month: str, home: Home) -> OwnStatement:

@@ -7,12 +7,19 @@ from typing import Any
 
 from settlement.documents import paper
 from settlement.documents.paper import Block, Column, Paper
+from settlement.documents.why import told
 from settlement.documents.wording import Wording
 
 Entry = dict[str, Any]
 
 
-def household_paper(statement: dict[str, Any], entry: Entry, words: Wording, community_name: str) -> Paper:
+def household_paper(
+    statement: dict[str, Any],
+    entry: Entry,
+    words: Wording,
+    community_name: str,
+    changes: dict[str, Any] | None = None,
+) -> Paper:
     """Write a party's statement.
 
     Parameters
@@ -21,6 +28,8 @@ def household_paper(statement: dict[str, Any], entry: Entry, words: Wording, com
         statement.json of the month; only what concerns the whole building is taken from it.
     entry
         One of its ``statements``.
+    changes
+        Why its total is different, as `settlement.why.answer` says it.
     """
     month = words.month(statement["month"])
     blocks = [
@@ -28,6 +37,7 @@ def household_paper(statement: dict[str, Any], entry: Entry, words: Wording, com
         *_electricity(entry, words),
         *_heat(entry, words),
         *_costs(entry, words),
+        *_changes(changes, words),
         *_quality(entry, words),
         *_explanation(statement, entry, words),
         paper.code(words.say("Mark of this month's calculation:"), statement["result_sha256"]),
@@ -172,6 +182,18 @@ def _costs(entry: Entry, words: Wording) -> list[Block]:
         last = words.say("You get back") if Decimal(entry["balance_eur"]) < 0 else words.say("You pay")
         totals.append([last, "", "", "", "", words.euro(entry["balance_eur"].removeprefix("-"))])
     return [paper.heading(words.say("Your costs")), paper.table(columns, rows, totals)]
+
+
+def _changes(changes: dict[str, Any] | None, words: Wording) -> list[Block]:
+    blocks = []
+    for one in told(changes, words) if changes else ():
+        blocks += [paper.heading(one.question), paper.paragraph(one.sentence)]
+        if one.rows:
+            columns = [Column(words.say("What"), wide=True), Column(words.say("Amount"), "right")]
+            blocks.append(paper.table(columns, one.rows))
+        if one.note:
+            blocks.append(paper.paragraph(one.note))
+    return blocks
 
 
 def _quality(entry: Entry, words: Wording) -> list[Block]:

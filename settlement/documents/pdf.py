@@ -29,6 +29,7 @@ def statement_pdf(
     language: str,
     community_name: str,
     whole: Balance | None = None,
+    changes: dict[str, Any] | None = None,
 ) -> bytes:
     """Typeset a statement.
 
@@ -45,6 +46,8 @@ def statement_pdf(
         As the community file says it.
     whole
         The month's balance, for the document of the whole building.
+    changes
+        Why the party's total is different, as `settlement.why.answer` says it.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def statement_pdf(
     if entry is None:
         paper = building_paper(statement, words, community_name, whole)
     else:
-        paper = household_paper(statement, entry, words, community_name)
+        paper = household_paper(statement, entry, words, community_name, changes)
     inputs = {"paper": json.dumps(asdict(paper), ensure_ascii=False)}
     return typst.compile(
         str(_TEMPLATE),

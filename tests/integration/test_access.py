@@ -41,6 +41,7 @@ MATRIX: dict[tuple[str, str], tuple[str, frozenset[str | None] | frozenset[str]]
     ("GET", "/api/v1/me/statements"): ("/api/v1/me/statements", RESIDENTS),
     ("GET", "/api/v1/me/statements/{month}.json"): ("/api/v1/me/statements/2026-04.json", LIVED_IN_APRIL),
     ("GET", "/api/v1/me/statements/{month}.pdf"): ("/api/v1/me/statements/2026-04.pdf", LIVED_IN_APRIL),
+    ("GET", "/api/v1/me/why"): ("/api/v1/me/why?month=2026-04", LIVED_IN_APRIL),
     ("GET", "/api/v1/building/energy"): ("/api/v1/building/energy", ALL),
     ("GET", "/api/v1/building/pellets"): ("/api/v1/building/pellets", ALL),
     ("GET", "/api/v1/tasks"): ("/api/v1/tasks", VOLUNTEERS),
