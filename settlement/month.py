@@ -12,12 +12,27 @@ from core.community import Community
 from core.errors import CheckFailed
 from core.money import half_up
 from core.time import Month, days_between, from_microseconds, rfc3339
-from settlement import balance, heat, intervals, invariants, pellets, plausibility, pools, readings, sun, tariffs
+from settlement import (
+    balance,
+    heat,
+    intervals,
+    invariants,
+    pellets,
+    plausibility,
+    pools,
+    readings,
+    sun,
+    tariffs,
+    windows,
+    work,
+)
 from settlement.charges import Charge, lines
+from settlement.evidence import Behind
 from settlement.ledger import Ledger, book_month
 from settlement.model import Check, Finding, Line, Readings, Series, Spell
 from settlement.sun import COMMON, Sun
 from settlement.tariffs import Stretch, cents
+from settlement.windows import Slot
 
 
 @dataclass(frozen=True)
@@ -41,6 +56,7 @@ class Settled:
     community: Community
     month: Month
     stretches: tuple[Stretch, ...]
+    slots: tuple[Slot, ...]
     spells: tuple[Spell, ...]
     energy: Energy
     pellets: pellets.PelletMonth | None
@@ -75,30 +91,61 @@ def settle(community: Community, month: Month, known: Readings) -> Settled:
     spells = tuple(tariffs.spells(community, month))
     stretches = tuple(tariffs.stretches(community, month))
     energy, findings = _energy(community, month, known, spells, stretches)
+    slots = windows.slots(community, stretches, energy.sun)
     fuel = pellets.account(community, month, _heat_between(community, known))
     cost = heat.pool(community, month, fuel)
+    labour = work.of_month(community, month, spells)
     owner = Spell(community.owner, "", month.first_day, month.end_day)
     charges = (
-        *pools.of_sun(community, month, stretches, spells, energy.sun, owner),
+        *pools.of_sun(community, month, stretches, slots, spells, energy.sun, owner),
         *(
             heat.charges(community, stretches[0], spells, cost, energy.heat, in_units=energy.heat_in_units)
             if cost
             else ()
         ),
+        *(work.charges(community, spells, labour) if labour else ()),
     )
     include_vat = stretches[0].tariff.prices_include_vat
     charged = tuple(lines(charge, community.community, str(month), include_vat=include_vat) for charge in charges)
+    pairs = list(zip(charges, charged, strict=True))
     advances = _advances(community, month, spells)
-    ledger = book_month(cost, fuel, charged, advances)
+    behind = Behind(community, month, slots, cost, fuel, labour)
+    ledger = book_month(cost, fuel, pairs, advances, behind)
+    checks = _proven(month, energy, fuel, cost, slots, pairs, advances, ledger)
+    findings += plausibility.of_meters(community, energy.series, energy.sun.bounds)
+    findings += labour.findings if labour else ()
+    figures = balance.of_month(community, energy.series, energy.sun, fuel)
+    findings += balance.findings(figures, fuel)
+    return Settled(
+        community, month, stretches, slots, spells, energy, fuel, cost, charges, charged, advances, ledger, checks,
+        tuple(findings),
+    )  # fmt: skip
+
+
+def _proven(
+    month: Month,
+    energy: Energy,
+    fuel: pellets.PelletMonth | None,
+    cost: heat.HeatPool | None,
+    slots: Sequence[Slot],
+    charged: Sequence[tuple[Charge, Mapping[Spell, Line]]],
+    advances: Mapping[Spell, int],
+    ledger: Ledger,
+) -> tuple[Check, ...]:
+    """Check every conservation identity; a broken one ends the run."""
+    charges, groups = [charge for charge, _ in charged], [group for _, group in charged]
+    include_vat = slots[0].stretch.tariff.prices_include_vat
     common = energy.sun.shared[COMMON].total() if COMMON in energy.sun.shared else 0
-    totals = sum(line.amount for group in charged for line in group.values()) - sum(advances.values())
+    totals = sum(line.amount for group in groups for line in group.values()) - sum(advances.values())
     checks = tuple(
         chain(
             invariants.of_sun(energy.sun),
             invariants.of_parties(energy.sun, energy.heat_meters, energy.shared, energy.heat, common),
-            invariants.of_money(charges, charged, include_vat=include_vat),
+            invariants.of_money(charges, groups, include_vat=include_vat),
             [invariants.of_heat(cost, charges)] if cost else [],
             invariants.of_pellets(fuel) if fuel else [],
+            invariants.of_prices(slots, charges, energy.shared, energy.sun.surplus.total()),
+            [invariants.of_work(groups)] if any(charge.code == "work" for charge in charges) else [],
             invariants.of_ledger(ledger, totals),
         )
     )
@@ -108,24 +155,7 @@ def settle(community: Community, month: Month, known: Readings) -> Settled:
             f"Month {month} was not settled: '{broken[0].name}' is off by {broken[0].difference}."
             " This is a fault of the program; please report it with the export of this month."
         )
-    findings += plausibility.of_meters(community, energy.series, energy.sun.bounds)
-    figures = balance.of_month(community, energy.series, energy.sun, fuel)
-    findings += balance.findings(figures, fuel)
-    return Settled(
-        community,
-        month,
-        stretches,
-        spells,
-        energy,
-        fuel,
-        cost,
-        charges,
-        charged,
-        advances,
-        ledger,
-        checks,
-        tuple(findings),
-    )
+    return checks
 
 
 def _energy(

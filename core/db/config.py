@@ -29,6 +29,7 @@ _KINDS = {
     "edits": "edit",
     "costs": "cost",
     "advances": "advance",
+    "work": "work",
     "opening": "opening",
     "deliveries": "delivery",
     "counts": "count",
@@ -178,6 +179,11 @@ def add_event(connection: Connection, slug: str, kind: str, key: str, body: Tree
     )
 
 
+def add_work(connection: Connection, slug: str, body: Tree, now: datetime, author: str) -> bool:
+    """Append that somebody of a household did some work, under the key that an import of the file gives it."""
+    return add_event(connection, slug, "work", _key("work", body), body, now, author)
+
+
 def _events(connection: Connection, slug: str) -> Events:
     rows = connection.execute(
         "SELECT kind, key, body FROM event e WHERE community = %s AND kind = ANY(%s) AND NOT EXISTS"
@@ -208,6 +214,8 @@ def _key(section: str, entry: Tree) -> str:
         return f"{entry['pool']} {entry['invoice']}"
     if section == "advances":
         return f"{entry['household']}@{entry['from']}"
+    if section == "work":
+        return f"{entry['household']} {entry['task']}@{rfc3339(parse_time(entry['at']))}"
     if section == "deliveries":
         return str(entry["invoice"])
     if section == "counts":

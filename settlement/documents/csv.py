@@ -27,6 +27,7 @@ COLUMNS: Final = (
     "amount_eur",
     "status",
     "revision",
+    "window",
 )
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -51,7 +52,7 @@ def statement_csv(statement: dict[str, Any]) -> str:
     for entry in statement["statements"]:
         for line in entry["lines"]:
             row = {**statement, **entry, **line}
-            writer.writerow([_cell(row[name]) for name in COLUMNS])
+            writer.writerow([_cell(row.get(name)) for name in COLUMNS])
     return text.getvalue()
 
 
