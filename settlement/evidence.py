@@ -76,8 +76,9 @@ class Behind:
                 if own == spell
             )
             return self._evidence(rule, home + (done if charge.factor < 0 else ()), (), (), start, until)
-        measured: tuple[Measures, ...] = ("heat",) if code != "heat_fixed" else ()
-        meters = self._meters("heat", spell) if measured else ()
+        kind: Measures = "hot_water" if code.startswith("hot_water") else "heat"
+        measured: tuple[Measures, ...] = (kind,) if code.endswith("_measured") else ()
+        meters = self._meters(kind, spell) if measured else ()
         documents = home + self._heat_documents
         return self._evidence(self._heat_rules + tariffs, documents, meters, measured + self._boiler, start, until)
 

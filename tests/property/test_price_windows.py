@@ -6,7 +6,7 @@ The oracle asks of every single hour and minute what it costs; it shares no code
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -264,7 +264,7 @@ def expected_shared(expected: PricedMonth) -> int:
     return sum(expected.shared(spell) for spell in expected.spells)
 
 
-def lot(community: str, month: str, code: str):  # type: ignore[no-untyped-def]
+def lot(community: str, month: str, code: str) -> Callable[[oracle.Spell], bytes]:
     return lambda spell: oracle.tie(community, month, code, f"{spell[0]}|{spell[1]}|{spell[2]}")
 
 
