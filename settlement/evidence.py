@@ -49,6 +49,13 @@ class Behind:
             for cost in community.costs
             if cost.pool == "common" and month.first_day <= cost.date < month.end_day
         )
+        self._meters: dict[tuple[str, str], tuple[str, ...]] = {}
+        for meter in community.meters:
+            own = meter.measures, meter.flat or ""
+            self._meters[own] = (*self._meters.get(own, ()), meter.id)
+        self._advances: dict[str, list[date]] = {}
+        for advance in community.advances:
+            self._advances.setdefault(advance.household, []).append(advance.start)
         self._instant = cache(lambda day: rfc3339(midnight(day, community.zone)))
 
     def line(self, charge: Charge, spell: Spell) -> Evidence:
@@ -61,7 +68,7 @@ class Behind:
         until = min(spell.until, max((stretch.until for stretch in stretches), default=spell.until))
         home = self._home(spell)
         if code in ("solar", "feed_in", "netting"):
-            meters = self._meters("electricity", spell)
+            meters = self._own("electricity", spell)
             return self._evidence(tariffs + shares, home, meters, _SUN, start, until)
         if code == "common":
             has_meter = any(meter.common for meter in self._community.meters)
@@ -78,7 +85,7 @@ class Behind:
             return self._evidence(rule, home + (done if charge.factor < 0 else ()), (), (), start, until)
         kind: Measures = "hot_water" if code.startswith("hot_water") else "heat"
         measured: tuple[Measures, ...] = (kind,) if code.endswith("_measured") else ()
-        meters = self._meters(kind, spell) if measured else ()
+        meters = self._own(kind, spell) if measured else ()
         documents = home + self._heat_documents
         return self._evidence(self._heat_rules + tariffs, documents, meters, measured + self._boiler, start, until)
 
@@ -89,9 +96,7 @@ class Behind:
 
     def advance(self, spell: Spell) -> Evidence:
         """Tell by which agreements an advance was paid."""
-        own = sorted(
-            (advance.start for advance in self._community.advances if advance.household == spell.party), reverse=True
-        )
+        own = sorted(self._advances.get(spell.party, ()), reverse=True)
         valid: list[date] = []
         for start in (start for start in own if start < spell.until):
             valid.append(start)
@@ -113,10 +118,8 @@ class Behind:
     def _home(self, spell: Spell) -> tuple[str, ...]:
         return () if spell.party == self._community.owner else (f"household:{spell.party}",)
 
-    def _meters(self, measures: Measures, spell: Spell) -> tuple[str, ...]:
-        return tuple(
-            meter.id for meter in self._community.meters_of(measures) if spell.flat and meter.flat == spell.flat
-        )
+    def _own(self, measures: Measures, spell: Spell) -> tuple[str, ...]:
+        return self._meters.get((measures, spell.flat), ()) if spell.flat else ()
 
     def _evidence(
         self,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 
-from core.community import Community
+from core.community import Advance, Community
 from core.errors import CheckFailed
 from core.money import half_up
 from core.time import Month, days_between, from_microseconds, rfc3339
@@ -212,8 +212,11 @@ def _heat_between(community: Community, known: Readings) -> pellets.HeatBetween:
 def _advances(community: Community, month: Month, spells: Sequence[Spell]) -> dict[Spell, int]:
     """Sum what each household pays in advance, by days, rounded half-up [cents]."""
     result = {}
+    agreed: dict[str, list[Advance]] = {}
+    for advance in community.advances:
+        agreed.setdefault(advance.household, []).append(advance)
     for spell in spells:
-        entries = [advance for advance in community.advances if advance.household == spell.party]
+        entries = agreed.get(spell.party, [])
         exact = Fraction(0)
         for day in days_between(spell.start, spell.until) if entries else ():
             started = [entry for entry in entries if entry.start <= day]
