@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.fields import (
     Amount,
+    Clock,
     Day,
     Duration,
     Euro,
@@ -29,7 +30,7 @@ from core.fields import (
     Zone,
 )
 
-EVENT_SECTIONS = ("households", "replacements", "edits", "costs", "advances")
+EVENT_SECTIONS = ("households", "replacements", "edits", "costs", "advances", "work")
 """Top-level sections that are events: owned by the database, a first import when they stand in the file."""
 PELLET_EVENTS = ("opening", "deliveries", "counts", "corrections")
 
@@ -39,6 +40,10 @@ Measures = Literal[
     "pellet_stock",
 ]  # fmt: skip
 Unit = Literal["kWh", "Wh", "MWh", "GJ", "MJ", "m3", "kg", "units"]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEK: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY_MINUTES = 24 * 60
+WEEK_MINUTES = len(WEEK) * _DAY_MINUTES
 
 
 class _Part(BaseModel):
@@ -170,16 +175,53 @@ class VatPercent(_Part):
     heat: Percent | None = None
 
 
+class Window(_Part):
+    """Hours of the week with prices of their own [EUR per kWh]; a price it does not give is the tariff's own.
+
+    ``start`` and ``until`` are local wall-clock times. Where ``until`` is not later than ``start``, the window goes on
+    over midnight; ``days`` are those on which it begins.
+    """
+
+    name: Slug
+    days: tuple[Weekday, ...] = Field(WEEK, min_length=1)
+    start: Clock = Field(alias="from")
+    until: Clock
+    solar_eur_per_kwh: Number | None = None
+    feed_in_eur_per_kwh: Number | None = None
+    grid_eur_per_kwh: Number | None = None
+
+    @property
+    def minutes(self) -> tuple[range, ...]:
+        """What it covers of the week, in minutes since the local midnight on which Monday begins; may wrap around."""
+        start, until = (int(text[:2]) * 60 + int(text[3:]) for text in (self.start, self.until))
+        length = until - start if until > start else until - start + _DAY_MINUTES
+        found = []
+        for day in self.days:
+            begin = WEEK.index(day) * _DAY_MINUTES + start
+            found.append(range(begin, min(begin + length, WEEK_MINUTES)))
+            if begin + length > WEEK_MINUTES:
+                found.append(range(begin + length - WEEK_MINUTES))
+        return tuple(found)
+
+
 class Tariff(_Part):
-    """Prices from a day on [EUR per kWh, EUR per month]."""
+    """Prices from a day on [EUR per kWh, EUR per month], to the next tariff or to ``until``, the first day without.
+
+    ``solar_at_most_percent_of_grid`` caps the price of the sun at a share of the grid price, window by window. Before
+    ``netting_until`` surplus is credited at the grid price up to what the building drew from the grid in the month.
+    """
 
     start: Day = Field(alias="from")
+    until: Day | None = None
     solar_eur_per_kwh: Number
     feed_in_eur_per_kwh: Number = Decimal(0)
     grid_eur_per_kwh: Number | None = None
     fixed_eur_per_month: Number = Decimal(0)
     vat_percent: VatPercent
     prices_include_vat: YesNo = True
+    windows: tuple[Window, ...] = ()
+    solar_at_most_percent_of_grid: Percent | None = None
+    netting_until: Day | None = None
 
 
 class HotWater(_Part):
@@ -282,6 +324,29 @@ class Advance(_Part):
     eur_per_month: EuroPaid
 
 
+class WorkCredit(_Part):
+    """What residents credit each other for work from a month on [EUR]: a transfer between them, no cost.
+
+    ``eur_per_bag`` for each bag carried in, ``eur`` for each task done, by its id; ``at_most_eur_per_month`` per
+    household. ``paid_by`` says how all flats pay it together: equally or by floor area, by days.
+    """
+
+    start: Day = Field(alias="from")
+    eur_per_bag: EuroPaid = Decimal(0)
+    eur: dict[str, EuroPaid] = {}
+    paid_by: Literal["equal", "floor_area"] = "equal"
+    at_most_eur_per_month: EuroPaid | None = None
+
+
+class Work(_Part):
+    """Work that somebody of a household has done: a task of the file, and how many bags were carried in."""
+
+    at: Instant
+    household: Slug
+    task: Slug
+    bags: Whole = 0
+
+
 class Task(_Part):
     """Work that residents do.
 
@@ -346,6 +411,8 @@ class Community(_Part):
     pellets: Pellets | None = None
     costs: tuple[Cost, ...] = ()
     advances: tuple[Advance, ...] = ()
+    work_credits: tuple[WorkCredit, ...] = ()
+    work: tuple[Work, ...] = ()
     tasks: tuple[Task, ...] = ()
     final: FinalRules = FinalRules()
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from core.community import Community, Sharing
+from core.community import WEEK, Community, Sharing, Tariff
 from core.units import ENERGY_UNITS
 from core.yamltext import Path
 
@@ -36,6 +36,9 @@ def faults(community: Community) -> Iterator[Fault]:
     for index, sharing in enumerate(community.sharing):
         yield from _sharing(community, sharing, ("sharing", index))
     yield from _money(community)
+    for index, tariff in enumerate(community.tariffs):
+        yield from _tariff(community, tariff, ("tariffs", index))
+    yield from _work(community)
 
 
 def sharing_faults(community: Community, sharing: Sharing) -> list[str]:
@@ -57,7 +60,7 @@ def _unique(community: Community) -> Iterator[Fault]:
             if name in seen:
                 yield (section, index, "id"), f"'{name}' is used twice; every id in {section} must differ"
             seen.add(name)
-    for section in ("sharing", "tariffs", "heat"):
+    for section in ("sharing", "tariffs", "heat", "work_credits"):
         entries = getattr(community, section) or ()
         for start, count in Counter(entry.start for entry in entries).items():
             if count > 1:
@@ -238,4 +241,64 @@ def _heat(community: Community) -> Iterator[Fault]:
             yield (
                 where,
                 "heat in 'units' does not tell how much heat was supplied; add a heat_produced meter",
+            )
+
+
+def _tariff(community: Community, tariff: Tariff, where: Path) -> Iterator[Fault]:
+    later = min((other.start for other in community.tariffs if other.start > tariff.start), default=None)
+    if tariff.until is not None and tariff.until <= tariff.start:
+        yield (*where, "until"), "this must be later than 'from': it is the first day without this tariff"
+    elif tariff.until is not None and later is not None and later < tariff.until:
+        yield (
+            (*where, "until"),
+            f"another tariff starts on {later}, so that day has two prices; end this one on {later}",
+        )
+    yield from _windows(tariff, where)
+    grid = [tariff.grid_eur_per_kwh, *(w.grid_eur_per_kwh for w in tariff.windows if w.grid_eur_per_kwh is not None)]
+    for name in ("solar_at_most_percent_of_grid", "netting_until"):
+        if getattr(tariff, name) is not None and grid[0] is None:
+            yield (*where, name), "this needs a grid price; add 'grid_eur_per_kwh'"
+    if tariff.solar_at_most_percent_of_grid is not None and any(price is not None and price < 0 for price in grid):
+        yield (*where, "solar_at_most_percent_of_grid"), "a grid price below 0 caps nothing; leave one of the two out"
+
+
+def _windows(tariff: Tariff, where: Path) -> Iterator[Fault]:
+    covered: dict[int, str] = {}
+    for number, window in enumerate(tariff.windows):
+        place: Path = (*where, "windows", number)
+        if window.name in {other.name for other in tariff.windows[:number]}:
+            yield (*place, "name"), f"'{window.name}' is used twice; every window of a tariff has its own name"
+        if window.start in (window.until, "24:00"):
+            yield (*place, "until"), "the window has no length; for a whole day write from 00:00 until 24:00"
+            continue
+        minutes = [minute for part in window.minutes for minute in part]
+        twice = next((minute for minute in minutes if minute in covered), None)
+        if twice is not None:
+            day, clock = divmod(twice, 24 * 60)
+            moment = f"{WEEK[day]} {clock // 60:02d}:{clock % 60:02d}"
+            yield place, f"'{window.name}' and '{covered[twice]}' both cover {moment}; let one of them end before"
+        covered |= dict.fromkeys(minutes, window.name)
+
+
+def _work(community: Community) -> Iterator[Fault]:
+    households = {household.id for household in community.households}
+    for index, done in enumerate(community.work):
+        if done.household not in households:
+            yield ("work", index, "household"), f"there is no household '{done.household}'"
+    for index, rule in enumerate(community.work_credits):
+        if rule.start.day != 1:
+            yield ("work_credits", index, "from"), "work is credited by the month; start on the first day of one"
+        for flat_index, flat in enumerate(community.flats):
+            if rule.paid_by == "floor_area" and flat.floor_area_m2 is None:
+                yield (
+                    ("flats", flat_index, "floor_area_m2"),
+                    "work is paid for by floor area, so every flat needs it",
+                )
+    if community.work_credits:
+        latest = max(range(len(community.work_credits)), key=lambda index: community.work_credits[index].start)
+        known = {task.id for task in community.tasks}
+        for name in sorted(set(community.work_credits[latest].eur) - known):
+            yield (
+                ("work_credits", latest, "eur", name),
+                f"there is no task '{name}'; add it to tasks or correct the name",
             )

@@ -86,6 +86,12 @@ def _whole(value: object) -> int:
     return int(value)
 
 
+def _clock(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", value):
+        raise ValueError(f"'{value}' is not a time of day; write it like 07:00, at most 24:00")
+    return value
+
+
 def _duration(value: object) -> timedelta:
     match = re.fullmatch(r"(\d{1,5})\s*(ms|s|min|h|d)", str(value))
     if match is None or not int(match[1]):
@@ -113,5 +119,6 @@ Day = Annotated[date, BeforeValidator(_day)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 YesNo = Annotated[bool, BeforeValidator(_yes_no)]
 Whole = Annotated[int, BeforeValidator(_whole)]
+Clock = Annotated[str, BeforeValidator(_clock)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Zone = Annotated[str, BeforeValidator(_zone)]

@@ -43,6 +43,8 @@ class Charge:
         Printed beside the quantity, where the line has one [EUR].
     measures
         What each party's line shows beside its amount.
+    window
+        Name of the hours of the week that the price holds in; None where it holds outside all of them.
     """
 
     code: str
@@ -51,6 +53,7 @@ class Charge:
     vat_percent: Decimal
     price: Decimal | None = None
     measures: Mapping[Spell, Measure] | None = None
+    window: str | None = None
 
     @property
     def shares(self) -> dict[Spell, Fraction]:
@@ -100,5 +103,6 @@ def lines(charge: Charge, community: str, month: str, *, include_vat: bool) -> d
             charge.vat_percent,
             amount - net,
             amount,
+            charge.window,
         )
     return result

@@ -7,16 +7,18 @@ findings.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 
 import numpy as np
 
-from core.units import decimal_text
+from core.units import MILLIONTHS, decimal_text
 from settlement.charges import Charge
 from settlement.heat import HeatPool
 from settlement.ledger import Ledger
 from settlement.model import Check, Line, Series, Spell
 from settlement.pellets import PelletMonth
 from settlement.sun import Sun
+from settlement.windows import Slot
 
 HEAT_LINES = ("heat_measured", "heat_fixed", "hot_water_measured", "hot_water_fixed")
 
@@ -54,6 +56,7 @@ def of_money(
     """Check every pool to the cent, and every line's net + VAT = amount."""
     for charge, group in zip(charges, charged, strict=True):
         price = f" at {charge.price}" if charge.price is not None else ""
+        price += f" in {charge.window}" if charge.window is not None else ""
         parts = sum(line.amount if include_vat else line.net for line in group.values())
         yield _check(f"cents: {charge.code}{price} adds up", parts - charge.total, 2)
     off = sum(abs(line.net + line.vat - line.amount) for group in charged for line in group.values())
@@ -67,6 +70,27 @@ def of_heat(heat: HeatPool, charges: Sequence[Charge]) -> Iterator[Check]:
     if heat.rule.hot_water is not None:
         pools = heat.measured + heat.fixed + heat.hot_water_measured + heat.hot_water_fixed
         yield _check("cents: heat and hot water = cost of heat", pools - heat.total, 2)
+
+
+def of_prices(
+    slots: Sequence[Slot], charges: Sequence[Charge], shared: Mapping[Spell, int], surplus: int
+) -> Iterator[Check]:
+    """Check that windows and netting price every kilowatt-hour once; nothing to check where there are neither."""
+    if not any(slot.window is not None or slot.stretch.netting for slot in slots):
+        return
+    for name, codes, energy in (
+        ("solar lines = shared", ("solar",), sum(shared.values())),
+        ("feed-in and netting lines = surplus", ("feed_in", "netting"), surplus),
+    ):
+        priced = sum((sum(charge.basis.values()) for charge in charges if charge.code in codes), Fraction(0))
+        off = priced * MILLIONTHS - energy
+        yield Check(f"kWh: {name}", off == 0, str(off / MILLIONTHS) if off else decimal_text(0))
+
+
+def of_work(charged: Sequence[Mapping[Spell, Line]]) -> Check:
+    """Check that what work earns is what all pay for it."""
+    amounts = [line.amount for group in charged for line in group.values() if line.code == "work"]
+    return _check("cents: work sums to zero over all parties", sum(amounts), 2)
 
 
 def of_pellets(month: PelletMonth) -> Iterator[Check]:

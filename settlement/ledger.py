@@ -2,7 +2,7 @@
 
 Accounts: ``party:<party>[:<flat>]`` owes what it is charged; ``revenue:<code>`` and ``vat:<percent>`` receive it;
 ``cost:heat`` gathers what heat cost from ``stock:pellets`` and ``invoice:<number>``; ``advances`` holds what parties
-pay in advance.
+pay in advance. Credits for work stand on the parties' accounts alone.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from settlement.charges import Charge
+from settlement.evidence import Behind
 from settlement.heat import HeatPool
-from settlement.model import Line, Posting, Spell
+from settlement.model import Evidence, Line, Posting, Spell
 from settlement.pellets import PelletMonth
 
 
@@ -21,19 +23,26 @@ class Ledger:
 
     postings: list[Posting] = field(default_factory=list)
 
-    def book(self, what: str, entries: Iterable[tuple[str, int]]) -> None:
+    def book(self, what: str, entries: Iterable[tuple[str, int, Evidence]]) -> None:
         """Append one transaction; entries of zero cents are left out.
+
+        Parameters
+        ----------
+        what
+            In a word.
+        entries
+            Account, cents (debit positive), and what is behind the posting.
 
         Raises
         ------
         ValueError
             If the entries do not sum to zero.
         """
-        rows = [(account, cents) for account, cents in entries if cents]
-        if sum(cents for _, cents in rows):
-            raise ValueError(f"'{what}' does not balance: {rows}")
+        rows = [(account, cents, evidence) for account, cents, evidence in entries if cents]
+        if sum(cents for _, cents, _ in rows):
+            raise ValueError(f"'{what}' does not balance: {[(account, cents) for account, cents, _ in rows]}")
         number = self.postings[-1].transaction + 1 if self.postings else 1
-        self.postings += [Posting(number, account, cents, what) for account, cents in rows]
+        self.postings += [Posting(number, account, cents, what, evidence) for account, cents, evidence in rows]
 
 
 def party_account(spell: Spell) -> str:
@@ -44,31 +53,44 @@ def party_account(spell: Spell) -> str:
 def book_month(
     heat: HeatPool | None,
     pellets: PelletMonth | None,
-    charged: Sequence[Mapping[Spell, Line]],
+    charged: Sequence[tuple[Charge, Mapping[Spell, Line]]],
     advances: Mapping[Spell, int],
+    behind: Behind,
 ) -> Ledger:
-    """Book a month: what heat cost, what every party is charged, and the advances."""
+    """Book a month: what heat cost, what every party is charged, and the advances.
+
+    Credits for work are one transaction between the parties, without revenue or VAT.
+    """
     ledger = Ledger()
     if heat is not None:
         burnt = pellets.burnt_cents if pellets else 0
+        evidence = behind.cost_of_heat()
         ledger.book(
             "cost of heat",
             [
-                ("cost:heat", heat.total),
-                ("stock:pellets", -burnt),
-                *((f"invoice:{number}", -amount) for number, amount in heat.invoices),
+                ("cost:heat", heat.total, evidence),
+                ("stock:pellets", -burnt, evidence),
+                *((f"invoice:{number}", -amount, evidence) for number, amount in heat.invoices),
             ],
         )
-    for group in charged:
+    work: list[tuple[str, int, Evidence]] = []
+    for charge, group in charged:
         for spell, line in group.items():
+            evidence = behind.line(charge, spell)
+            party = (party_account(spell), line.amount, evidence)
+            if charge.code == "work":
+                work.append(party)
+                continue
             ledger.book(
                 line.code,
                 [
-                    (party_account(spell), line.amount),
-                    (f"revenue:{line.code}", -line.net),
-                    (f"vat:{line.vat_percent}", -line.vat),
+                    party,
+                    (f"revenue:{line.code}", -line.net, evidence),
+                    (f"vat:{line.vat_percent}", -line.vat, evidence),
                 ],
             )
+    ledger.book("work", work)
     for spell, cents in advances.items():
-        ledger.book("advance", [(party_account(spell), -cents), ("advances", cents)])
+        evidence = behind.advance(spell)
+        ledger.book("advance", [(party_account(spell), -cents, evidence), ("advances", cents, evidence)])
     return ledger

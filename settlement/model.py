@@ -117,7 +117,10 @@ class Spell:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a statement, rounded: ``amount`` = ``net`` + ``vat`` [cents]."""
+    """One line of a statement, rounded: ``amount`` = ``net`` + ``vat`` [cents].
+
+    ``window`` names the hours of the week that its price holds in, None where it holds outside all of them.
+    """
 
     code: str
     quantity: str | None
@@ -127,6 +130,46 @@ class Line:
     vat_percent: Decimal
     vat: int
     amount: int
+    window: str | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is behind a posting, for programs: made by `settlement.evidence`, which names the forms.
+
+    Attributes
+    ----------
+    rules
+        Sections of the community file with the first day of the entry in force.
+    documents
+        Events, by kind and key: invoices, deliveries, counts, advances, work, and who lived where.
+    meters
+        The party's own meters.
+    all_of
+        Kinds of meter of which every one counts, because a pool or the sun is divided by them.
+    start, until
+        Span of the readings, RFC 3339 in UTC; ``until`` is not included.
+    """
+
+    rules: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
+    meters: tuple[str, ...] = ()
+    all_of: tuple[str, ...] = ()
+    start: str | None = None
+    until: str | None = None
+
+    @property
+    def tree(self) -> dict[str, list[str] | str]:
+        """As it is stored and shown: what is empty is left out."""
+        named = {
+            "rules": list(self.rules),
+            "documents": list(self.documents),
+            "meters": list(self.meters),
+            "all_of": list(self.all_of),
+            "from": self.start,
+            "until": self.until,
+        }
+        return {name: value for name, value in named.items() if value}
 
 
 @dataclass(frozen=True)
@@ -137,3 +180,4 @@ class Posting:
     account: str
     cents: int
     what: str
+    evidence: Evidence = Evidence()

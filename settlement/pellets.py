@@ -22,7 +22,7 @@ from fractions import Fraction
 from core.community import Community, Correction, Delivery, Pellets
 from core.errors import BadInput
 from core.money import half_up
-from core.time import Month, local_day, microseconds
+from core.time import Month, local_day, microseconds, rfc3339
 from core.units import MILLIONTHS, decimal_text
 from settlement.model import Readings
 from settlement.readings import total_between
@@ -124,6 +124,27 @@ def heat_needed_from(community: Community, month: Month) -> datetime | None:
             return _anchor(pellets, end)[0]
         current = current.shift(1)
     return None
+
+
+def documents(community: Community, month: Month) -> tuple[str, ...]:
+    """Name the documents that a month's burnt pellets are reckoned from, by kind and key of their events.
+
+    What the stock was at the start stands behind the month before, which is named as ``stock:<its month>``; where no
+    count ends the month, the last stock that was known is named, from which the heat since was taken off.
+    """
+    pellets = community.pellets
+    if pellets is None:
+        return ()
+    start, end = month.bounds(community.zone)
+    opened = Month.of(local_day(pellets.opening.at, community.zone))
+    counted = closing_count(pellets, end)
+    last = counted[0] if counted else _anchor(pellets, end)[0]
+    is_count = counted is not None or last != pellets.opening.at
+    found = ["opening:opening" if opened == month else f"stock:{month.shift(-1)}"]
+    found += [f"delivery:{item.invoice}" for item in pellets.deliveries if start <= item.at < end]
+    found += [f"correction:{rfc3339(item.at)}" for item in pellets.corrections if start <= item.at < end]
+    found.append(f"count:{rfc3339(last)}" if is_count else "opening:opening")
+    return tuple(dict.fromkeys(found))
 
 
 def _month(

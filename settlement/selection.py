@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from core.community import Community, Meter
-from core.time import Month, from_microseconds, microseconds, rfc3339
+from core.time import Month, from_microseconds, local_day, microseconds, rfc3339
 from settlement.failedmeters import references
 from settlement.intervals import spans_needed
 from settlement.model import MeterReadings, Readings
@@ -26,10 +26,13 @@ from settlement.registers import RETURNS_WITHIN
 _CONFIGURATION = (
     "community", "timezone", "currency", "settlement_interval", "estimates", "location", "owner", "flats",
     "households", "meters", "replacements", "edits", "sharing", "tariffs", "heat", "pellets", "costs", "advances",
+    "work_credits", "work",
 )  # fmt: skip
 """Parts of the community that can change a statement."""
 _DECIDES_NOTHING = {"meters": {"__all__": {"max_kw"}}}
 """Fields in them that cannot."""
+_SAYS_NOTHING = ("until", "windows", "solar_at_most_percent_of_grid", "netting_until")
+"""Fields of a tariff that are left out where they are absent."""
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -142,6 +145,14 @@ def canonical(community: Community, month: Month, selected: Readings) -> Iterato
     # Who swapped a meter and why changes no amount; who read one by hand stands in a finding.
     swaps = [{name: entry[name] for name in entry if name not in ("by", "why")} for entry in tree["replacements"]]
     tree["replacements"] = sorted(swaps, key=_text)
+    tree["tariffs"] = [
+        {name: value for name, value in tariff.items() if value or name not in _SAYS_NOTHING}
+        for tariff in tree["tariffs"]
+    ]
+    work = [entry for entry in community.work if Month.of(local_day(entry.at, community.zone)) == month]
+    tree["work"] = sorted((_stable(entry.model_dump(by_alias=True)) for entry in work), key=_text)
+    if not community.work_credits:  # then work earns nothing, whoever did it
+        del tree["work_credits"], tree["work"]
     tree["edits"] = sorted(tree["edits"], key=_text)
     if not tree["edits"]:
         del tree["edits"]

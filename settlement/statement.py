@@ -212,7 +212,8 @@ def _statement(settled: Settled, spell: Spell, lines: list[Line]) -> Document:
 
 
 def _line(line: Line) -> Document:
-    return {
+    window = {} if line.window is None else {"window": line.window}
+    return window | {
         "code": line.code,
         "quantity": line.quantity,
         "unit": line.unit,
@@ -225,18 +226,16 @@ def _line(line: Line) -> Document:
 
 
 def _saved(settled: Settled, spell: Spell) -> str | None:
-    """Return what the sun saved against the grid, half-up; null where a day has no grid price."""
+    """Return what the sun saved against the grid, half-up; null where an interval has no grid price."""
     exact = Fraction(0)
-    for stretch in settled.stretches:
-        start, until = max(spell.start, stretch.start), min(spell.until, stretch.until)
-        if until <= start:
+    span = settled.energy.sun.between(settled.community, spell.start, spell.until)
+    for slot in settled.slots:
+        if not any(slot.within(span)):
             continue
-        grid = stretch.tariff.grid_eur_per_kwh
-        if grid is None:
+        if slot.grid is None:
             return None
-        span = settled.energy.sun.between(settled.community, start, until)
-        shared = settled.energy.sun.shared[spell.flat].total(span.start, span.stop)
-        exact += Fraction(shared, 10**6) * (cents(grid) - cents(stretch.tariff.solar_eur_per_kwh))
+        shared = slot.total(settled.energy.sun.shared[spell.flat], span)
+        exact += Fraction(shared, 10**6) * (cents(slot.grid.eur) - cents(slot.solar.eur))
     return decimal_text(half_up(exact), 2)
 
 

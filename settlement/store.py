@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
+
+from psycopg.rows import dict_row
 
 from core.community import Community
 from core.db import stale
@@ -115,16 +118,28 @@ def save_month(
     )
     with (
         connection.cursor() as cursor,
-        cursor.copy("COPY posting (community, month, run, transaction, line, account, cents, what) FROM STDIN") as copy,
+        cursor.copy(
+            "COPY posting (community, month, run, transaction, line, account, cents, what, evidence) FROM STDIN"
+        ) as copy,
     ):
         line, transaction = 0, 0
         for posting in postings:
             line = line + 1 if posting.transaction == transaction else 1
             transaction = posting.transaction
-            copy.write_row(
-                (community, month, run, posting.transaction, line, posting.account, posting.cents, posting.what)
-            )
+            evidence = json.dumps(posting.evidence.tree, ensure_ascii=False, sort_keys=True)
+            row = (posting.transaction, line, posting.account, posting.cents, posting.what, evidence)
+            copy.write_row((community, month, run, *row))
     return True
+
+
+def newest_postings(connection: Connection, community: str, month: str) -> list[dict[str, Any]]:
+    """Return the postings of a month's newest run as they were booked, each with what is behind it."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            "SELECT transaction, line, account, cents, what, evidence FROM posting WHERE (community, month) = (%s, %s)"
+            " AND run = (SELECT max(run) FROM month WHERE (community, month) = (%s, %s)) ORDER BY transaction, line",
+            (community, month, community, month),
+        ).fetchall()
 
 
 def newest_statement(connection: Connection, community: str, month: str) -> str | None:

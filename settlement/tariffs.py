@@ -37,14 +37,35 @@ def valid_on(entries: Sequence[Entry], day: date, what: str) -> Entry:
     return max(started, key=lambda entry: entry.start)
 
 
+def tariff_on(tariffs: Sequence[Tariff], day: date) -> Tariff:
+    """Return the tariff in force on a day; that two are cannot be, `core.consistency` refuses it.
+
+    Raises
+    ------
+    BadInput
+        If none is: none has started, or the last one that did has ended; the message names the day.
+    """
+    tariff = valid_on(tariffs, day, "tariff")
+    if tariff.until is not None and tariff.until <= day:
+        raise BadInput(
+            f"There is no tariff for {day}: the one from {tariff.start} ends on {tariff.until};"
+            " add one with 'from' on or before that day."
+        )
+    return tariff
+
+
 @dataclass(frozen=True)
 class Stretch:
-    """Days of a month with one tariff and one sharing rule; ``until`` is not included."""
+    """Days of a month with one tariff and one sharing rule; ``until`` is not included.
+
+    ``netting`` tells whether surplus of these days is credited at the grid price as far as the grid was used.
+    """
 
     start: date
     until: date
     tariff: Tariff
     sharing: Sharing
+    netting: bool = False
 
     def days_of(self, spell: Spell) -> int:
         """Days a spell has in this stretch."""
@@ -52,21 +73,29 @@ class Stretch:
 
 
 def stretches(community: Community, month: Month) -> list[Stretch]:
-    """Cut a month where a tariff or sharing rule changes."""
+    """Cut a month where a tariff or sharing rule changes, or netting ends."""
     return stretches_between(community, month.first_day, month.end_day)
 
 
 def stretches_between(community: Community, start: date, end: date) -> list[Stretch]:
-    """Cut a span of days, ``end`` not included, where a tariff or sharing rule changes."""
+    """Cut a span of days, ``end`` not included, where a tariff or sharing rule changes, or netting ends.
+
+    Raises
+    ------
+    BadInput
+        If a day has no tariff or no sharing rule; the message names the day.
+    """
     found: list[Stretch] = []
     for day in days_between(start, end):
-        tariff = valid_on(community.tariffs, day, "tariff")
+        tariff = tariff_on(community.tariffs, day)
         sharing = valid_on(community.sharing, day, "sharing rule")
+        netting = tariff.netting_until is not None and day < tariff.netting_until
         until = day + timedelta(days=1)
-        if found and found[-1].tariff is tariff and found[-1].sharing is sharing:
-            found[-1] = Stretch(found[-1].start, until, tariff, sharing)
+        last = found[-1] if found else None
+        if last and last.tariff is tariff and last.sharing is sharing and last.netting == netting:
+            found[-1] = Stretch(last.start, until, tariff, sharing, netting)
         else:
-            found.append(Stretch(day, until, tariff, sharing))
+            found.append(Stretch(day, until, tariff, sharing, netting))
     return found
 
 

@@ -30,6 +30,7 @@ def N_(text: str) -> str:  # noqa: N802 - the name catalogues look for
 EXPLAINED: Final = {
     "solar": N_("This is the sun from the roof that you used yourself, times its price."),
     "feed_in": N_("Nobody used this sun at that moment. It was sold to the grid."),
+    "netting": N_("For this sun the building gets the price of the grid."),
     "heat_measured": N_("This is your part of the heating costs. Your heat meter decides how much."),
     "heat_fixed": N_("Everyone pays a part of the heating costs. Your floor area decides how much."),
     "hot_water_measured": N_("This is your part of the cost of hot water. Your hot water meter decides how much."),
@@ -42,6 +43,7 @@ EXPLAINED: Final = {
 
 
 FINDINGS: Final = {
+    "work-not-credited": N_("Work is written down for somebody who did not live here then."),
     "no-readings": N_("No numbers this month: %(meters)s."),
     "missing-intervals": N_("Numbers are missing for a while: %(meters)s."),
     "estimated-intervals": N_("Numbers are partly estimated: %(meters)s."),
@@ -180,9 +182,9 @@ class Words:
             return self.gettext("at %(time)s") % values
         return self.gettext("on %(day)s at %(time)s") % values
 
-    def line(self, code: str) -> str:
+    def line(self, line: Mapping[str, str | None]) -> str:
         """Name a statement line as the document does."""
-        return self._document.line(code)
+        return self._document.named(line)
 
     def branch(self, name: str, amount: int | None) -> str:
         """Name a branch of the building's balance as the document does."""

@@ -14,8 +14,9 @@ from api.errors import not_found
 from api.statements import month_statement
 from core.db.connection import Connection
 from core.time import Month, rfc3339
+from core.units import decimal_text
 from settlement.run import stock_rows
-from settlement.store import newest_statement
+from settlement.store import newest_postings, newest_statement
 
 router = APIRouter(prefix="/api/v1/months", tags=["months"])
 
@@ -58,6 +59,22 @@ def month_balance(
     return balance.answer(connection, community, _settled(connection, house, month))
 
 
+@router.get("/{month}/postings")
+def month_postings(month: str, _person: Keeper, house: AtHouse, connection: Database) -> list[dict[str, Any]]:
+    """One settled month as it was booked, double entry; a posting names the rules, documents and meters behind it."""
+    return [
+        {
+            "transaction": posting["transaction"],
+            "line": posting["line"],
+            "account": posting["account"],
+            "what": posting["what"],
+            "eur": decimal_text(posting["cents"], 2),
+            "evidence": posting["evidence"],
+        }
+        for posting in _postings(connection, house, month)
+    ]
+
+
 @router.get("/{month}/statement.json", response_class=Response)
 def statement_json(month: str, person: Corporation, house: AtHouse, connection: Database, now: Now) -> Response:
     """One settled month with every line, byte for byte as it was settled."""
@@ -97,6 +114,11 @@ def pellets_csv(
     if rows is None:
         raise not_found()
     return stock_answer(house.slug, Month.parse(month), rows)
+
+
+def _postings(connection: Connection, house: House, month: str) -> list[dict[str, Any]]:
+    _settled(connection, house, month)
+    return newest_postings(connection, house.slug, month)
 
 
 def _settled(connection: Connection, house: House, month: str) -> dict[str, Any]:

@@ -29,6 +29,7 @@ _KINDS = {
     "edits": "edit",
     "costs": "cost",
     "advances": "advance",
+    "work": "work",
     "opening": "opening",
     "deliveries": "delivery",
     "counts": "count",
@@ -179,6 +180,11 @@ def add_event(connection: Connection, slug: str, kind: str, key: str, body: Tree
     )
 
 
+def add_work(connection: Connection, slug: str, body: Tree, now: datetime, author: str) -> bool:
+    """Append that somebody of a household did some work, under the key that an import of the file gives it."""
+    return add_event(connection, slug, "work", _key("work", body), body, now, author)
+
+
 def _events(connection: Connection, slug: str) -> Events:
     rows = connection.execute(
         "SELECT kind, key, coalesce((SELECT a.body->'body' FROM event a"
@@ -212,6 +218,8 @@ def _key(section: str, entry: Tree) -> str:
         return f"{entry['pool']} {entry['invoice']}"
     if section == "advances":
         return f"{entry['household']}@{entry['from']}"
+    if section == "work":
+        return f"{entry['household']} {entry['task']}@{rfc3339(parse_time(entry['at']))}"
     if section == "deliveries":
         return str(entry["invoice"])
     if section in ("counts", "corrections"):

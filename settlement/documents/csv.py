@@ -32,6 +32,7 @@ COLUMNS: Final = (
     "amount_eur",
     "status",
     "revision",
+    "window",
 )
 STOCK_COLUMNS: Final = (
     "month",
@@ -68,7 +69,7 @@ def statement_csv(statement: dict[str, Any]) -> str:
     for entry in statement["statements"]:
         for line in entry["lines"]:
             row = {**statement, **entry, **line}
-            writer.writerow([_cell(row[name]) for name in COLUMNS])
+            writer.writerow([_cell(row.get(name)) for name in COLUMNS])
     return text.getvalue()
 
 

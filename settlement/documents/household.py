@@ -167,7 +167,7 @@ def _costs(entry: Entry, words: Wording) -> list[Block]:
     ]
     rows = [
         [
-            words.line(line["code"]),
+            words.named(line),
             words.exact(line["quantity"], line["unit"]),
             words.price(line["price_eur"], line["unit"]),
             words.owed(line["net_eur"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -114,8 +114,17 @@ class Wording:
             "hot_water_fixed": self.say("Hot water, fixed part"),
             "common": self.say("Shared areas"),
             "fixed": self.say("Fixed amount"),
+            "netting": self.say("Sun that was set off against the grid"),
             "work": self.say("Work for the building"),
         }.get(code, code)
+
+    def named(self, line: Mapping[str, str | None]) -> str:
+        """Return the name of a line of a statement: with its window, and work by who it is for."""
+        code, window = line["code"] or "", line.get("window")
+        if code == "work":
+            credit = Decimal(line["amount_eur"] or 0) < 0
+            return self.say("Thanks for your work") if credit else self.say("What everybody pays for work")
+        return f"{self.line(code)} ({window})" if window else self.line(code)
 
     def branch(self, name: str, amount: int | None) -> str:
         """Return the name of a branch of the balance; of a rest by which way it goes, so that it needs no minus."""

@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from core.community import Community, Pellets, Task
-from core.db.config import add_event
+from core.db.config import add_event, add_work
 from core.db.connection import Connection
 from core.errors import BadInput, CheckFailed
-from core.time import rfc3339
+from core.time import local_day, rfc3339
 from settlement.tasks import letters, messages, store
 from settlement.tasks.forecast import Outlook, burnt_kg, outlook, refill_task
 from settlement.tasks.store import LogRow, TaskRow
@@ -107,6 +107,8 @@ def done(
 ) -> TaskRow:
     """Finish a task, open or one's own; a refill becomes an event of kind ``bags``.
 
+    Whoever lives in the building leaves an event of kind ``work`` for their household, in the same transaction.
+
     Parameters
     ----------
     bags
@@ -132,9 +134,23 @@ def done(
                 raise BadInput(f"How many bags were carried in? Give a whole number from 0 to {_MOST_BAGS}.")
             body = {"at": rfc3339(now), "bags": str(bags), "bag_kg": str(described.bag_kg)}
             add_event(connection, slug, "bags", f"task {task}", body, now, person)
+        _credit(connection, community, row.kind, person, now, carried)
         store.set_task(connection, slug, task, "done", person, claimed_at=row.claimed_at, done_at=now, bags=carried)
         store.log_step(connection, slug, task, now, person, "done")
         return store.task(connection, slug, task)
+
+
+def _credit(
+    connection: Connection, community: Community, kind: str, person: str, now: datetime, bags: int | None
+) -> None:
+    """Write down whose work it was, for credits; who belongs to no household that lives here now earns none."""
+    name = store.household_of(connection, community.community, person)
+    day = local_day(now, community.zone)
+    home = next((household for household in community.households if household.id == name), None)
+    if home is None or not home.start <= day or (home.until is not None and home.until <= day):
+        return
+    body = {"at": rfc3339(now), "household": home.id, "task": kind}
+    add_work(connection, community.community, body if bags is None else body | {"bags": str(bags)}, now, person)
 
 
 def open_tasks(connection: Connection, slug: str) -> list[TaskRow]:

@@ -227,6 +227,12 @@ def reachable(connection: Connection, slug: str, role: str) -> list[Person]:
         ).fetchall()
 
 
+def household_of(connection: Connection, slug: str, person: str) -> str | None:
+    """Return a person's household, None for who has none."""
+    row = connection.execute("SELECT household FROM person WHERE (community, id) = (%s, %s)", (slug, person)).fetchone()
+    return row[0] if row else None
+
+
 def put_message(
     connection: Connection,
     slug: str,

@@ -14,11 +14,12 @@ from fractions import Fraction
 from core.community import Community
 from core.time import Month
 from core.units import MILLIONTHS
-from settlement import heat, pools
+from settlement import heat, pools, windows
 from settlement.charges import Charge, lines, per_part
 from settlement.model import Spell
 from settlement.sun import COMMON, Sun
 from settlement.tariffs import Stretch, cents
+from settlement.windows import Slot
 
 Party = tuple[str, str]
 """Flat and party; the owner's own entry has an empty flat."""
@@ -92,9 +93,10 @@ def outcome(
         Divided by that rule.
     """
     owner = Spell(community.owner, "", month.first_day, month.end_day)
-    priced = all(stretch.tariff.grid_eur_per_kwh is not None for stretch in stretches)
-    paid = _by_spell(community, month, stretches, pools.of_sun(community, month, stretches, spells, sun, owner))
-    grid = _by_spell(community, month, stretches, _grid(community, stretches, spells, sun)) if priced else {}
+    slots = windows.slots(community, stretches, sun)
+    priced = all(slot.grid is not None for slot in slots)
+    paid = _by_spell(community, month, stretches, pools.of_sun(community, month, stretches, slots, spells, sun, owner))
+    grid = _by_spell(community, month, stretches, _grid(community, slots, spells, sun)) if priced else {}
     parties: dict[Party, Share] = {}
     for spell in [*spells, owner]:
         consumed = shared = 0
@@ -125,26 +127,23 @@ def _by_spell(
     return found
 
 
-def _grid(community: Community, stretches: Sequence[Stretch], spells: Sequence[Spell], sun: Sun) -> Iterator[Charge]:
+def _grid(community: Community, slots: Sequence[Slot], spells: Sequence[Spell], sun: Sun) -> Iterator[Charge]:
     """Charge what is not from the roof at the grid price; that of the common area by floor area and days."""
-    for stretch in stretches:
-        price = stretch.tariff.grid_eur_per_kwh
-        if price is None:
+    for slot in slots:
+        if slot.grid is None:
             continue
-        each = cents(price)
-        vat = stretch.tariff.vat_percent.electricity
+        each = cents(slot.grid.eur)
+        vat = slot.stretch.tariff.vat_percent.electricity
         basis = {}
         for spell in spells:
-            start, until = max(spell.start, stretch.start), min(spell.until, stretch.until)
-            span = sun.between(community, start, until) if start < until else range(0)
-            basis[spell] = Fraction(_bought(sun, spell.flat, span), MILLIONTHS)
+            span = sun.between(community, spell.start, spell.until)
+            basis[spell] = Fraction(_bought(sun, spell.flat, slot, span), MILLIONTHS)
         yield Charge("grid", basis, each, vat)
         if COMMON in sun.used:
-            span = sun.between(community, stretch.start, stretch.until)
             by_area = heat.areas_by_days(community, spells)
-            pool = Fraction(_bought(sun, COMMON, span), MILLIONTHS) * each
+            pool = Fraction(_bought(sun, COMMON, slot), MILLIONTHS) * each
             yield Charge("grid_common", by_area, per_part(pool, by_area), vat)
 
 
-def _bought(sun: Sun, name: str, span: range) -> int:
-    return sun.used[name].total(span.start, span.stop) - sun.shared[name].total(span.start, span.stop)
+def _bought(sun: Sun, name: str, slot: Slot, span: range | None = None) -> int:
+    return slot.total(sun.used[name], span) - slot.total(sun.shared[name], span)

@@ -48,6 +48,7 @@ MATRIX: dict[tuple[str, str], tuple[str, frozenset[str | None] | frozenset[str]]
     ("GET", "/api/v1/months"): ("/api/v1/months", CORPORATION),
     ("GET", "/api/v1/months/{month}"): ("/api/v1/months/2026-04", CORPORATION),
     ("GET", "/api/v1/months/{month}/balance"): ("/api/v1/months/2026-04/balance", CORPORATION | OPERATOR),
+    ("GET", "/api/v1/months/{month}/postings"): ("/api/v1/months/2026-04/postings", CORPORATION | OPERATOR),
     ("GET", "/api/v1/months/{month}/statement.json"): ("/api/v1/months/2026-04/statement.json", CORPORATION),
     ("GET", "/api/v1/months/{month}/statement.pdf"): ("/api/v1/months/2026-04/statement.pdf", CORPORATION),
     ("GET", "/api/v1/months/{month}/statement.csv"): ("/api/v1/months/2026-04/statement.csv", CORPORATION),

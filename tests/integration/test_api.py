@@ -160,6 +160,28 @@ def test_the_months_document_is_the_one_that_was_settled_byte_for_byte(read_only
     assert Decimal(listed[1]["total_eur"]) == sum(Decimal(entry["total_eur"]) for entry in entries)
 
 
+def test_the_books_of_a_month_balance_and_say_what_is_behind_every_posting(read_only: tuple[str, str]) -> None:
+    address, url = read_only
+    for keeper in ("corporation", "operator"):
+        with house.client(address, url, keeper) as client:
+            postings = client.get("/api/v1/months/2026-04/postings").json()
+            assert client.get("/api/v1/months/2020-01/postings").status_code == 404
+    balances: dict[int, Decimal] = {}
+    for posting in postings:
+        balances[posting["transaction"]] = balances.get(posting["transaction"], Decimal(0)) + Decimal(posting["eur"])
+    assert set(balances.values()) == {Decimal(0)}
+    sun = next(posting for posting in postings if posting["account"] == "party:h-001:A01")
+    assert sun["what"] == "solar"
+    assert sun["evidence"] == {
+        "rules": ["tariffs@2026-04-01", "sharing@2026-04-01"],
+        "documents": ["household:h-001"],
+        "meters": ["el-A01"],
+        "all_of": ["solar_generation", "electricity"],
+        "from": "2026-03-31T22:00:00Z",
+        "until": "2026-04-30T22:00:00Z",
+    }
+
+
 def test_documents_come_as_downloads_with_a_name(read_only: tuple[str, str]) -> None:
     address, url = read_only
     with house.client(address, url, "corporation") as client:

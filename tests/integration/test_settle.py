@@ -6,12 +6,16 @@ import json
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.db import config
 from core.db.connection import connect
+from core.db.people import Person, save_person
+from settlement.tasks import rounds
 from tests.data.synthetic import generate
 from tests.support import heathouse
 from wijkenergie.cli import main
@@ -66,6 +70,39 @@ def test_settle_export_and_replay_give_the_same_bytes(filled: Run, tmp_path: Pat
     assert replayed(filled, tmp_path / "exported", "2026-01", tmp_path / "again") == settled
     # And the database neither adds nor loses anything that a direct replay of the files would show.
     assert settled["statement.json"] == (DATA / "statement.json").read_bytes()
+
+
+def test_work_that_was_done_is_credited_and_both_sides_agree(filled: Run, database_url: str, tmp_path: Path) -> None:
+    """A task done in the database earns a credit; export and replay give the same bytes, and can be applied again."""
+    file = (DATA / "community.yaml").read_text(encoding="utf-8")
+    file += "tasks: [{id: stairs, every_days: '7'}]\n"
+    file += "work_credits: [{from: 2026-01-01, eur: {stairs: '4.00'}, paid_by: floor_area}]\n"
+    (tmp_path / "community.yaml").write_text(file, encoding="utf-8")
+    filled("apply", tmp_path / "community.yaml")
+    now = datetime(2026, 1, 20, 10, 30, 0, 250_000, tzinfo=UTC)
+    with connect(database_url) as connection:
+        slug = config.communities(connection)[0]
+        community = config.load(connection, slug).community
+        household = next(home for home in community.households if home.until is None)
+        save_person(connection, slug, Person("r1", "", ["resident", "volunteer"], household.id))
+        rounds.check(connection, community, "http://localhost", now)
+        task = next(row.id for row in rounds.open_tasks(connection, slug) if row.kind == "stairs")
+        rounds.done(connection, community, task, "r1", now, None)
+    filled("settle", "2026-01", "--out", tmp_path / "settled")
+    filled("export", "2026-01", "--out", tmp_path / "exported")
+    settled = bytes_of(tmp_path / "settled")
+    assert replayed(filled, tmp_path / "exported", "2026-01", tmp_path / "again") == settled
+    work = [
+        (entry["party"], line["amount_eur"])
+        for entry in json.loads(settled["statement.json"])["statements"]
+        for line in entry["lines"]
+        if line["code"] == "work"
+    ]
+    assert (household.id, "-4.00") in work
+    assert sum(Decimal(amount) for _, amount in work) == 0
+    filled("apply", tmp_path / "exported" / "community.yaml")  # what was exported is known already
+    with connect(database_url) as connection:
+        assert connection.execute("SELECT count(*) FROM event WHERE kind = 'work'").fetchone() == (1,)
 
 
 def test_settling_again_changes_nothing(filled: Run, database_url: str) -> None:

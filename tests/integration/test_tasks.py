@@ -295,6 +295,40 @@ def test_the_whole_round_is_logged(connection: Connection, task: int) -> None:
     assert event == ({"at": "2026-01-31T12:05:00Z", "bags": "12", "bag_kg": "15"}, "v2")
 
 
+def work_of(connection: Connection) -> list[tuple[str, dict[str, str], str]]:
+    return connection.execute("SELECT key, body, author FROM event WHERE kind = 'work' ORDER BY key").fetchall()
+
+
+def test_work_of_a_resident_is_written_down_for_the_household(connection: Connection, task: int) -> None:
+    community = config.load(connection, SLUG).community
+    house.person(connection, "r1", None, ["resident", "volunteer"], household="h-001")
+    for _ in range(2):
+        rounds.done(connection, community, task, "r1", NOW, 12)
+    body = {"at": "2026-01-31T12:00:00Z", "household": "h-001", "task": "refill", "bags": "12"}
+    assert work_of(connection) == [("h-001 refill@2026-01-31T12:00:00Z", body, "r1")]
+    (work,) = config.load(connection, SLUG).community.work
+    assert (work.household, work.task, work.bags, work.at) == ("h-001", "refill", 12, NOW)
+
+
+@pytest.mark.parametrize("household", [None, "h-elsewhere", "h-moved"])
+def test_who_does_not_live_here_earns_nothing(connection: Connection, task: int, household: str | None) -> None:
+    moved = {"id": "h-moved", "flat": "A01", "from": "2020-01-01", "until": "2021-01-01"}
+    config.add_event(connection, SLUG, "household", "h-moved", moved, NOW, "test")
+    community = config.load(connection, SLUG).community
+    house.person(connection, "x", None, ["volunteer"], household=household)
+    assert rounds.done(connection, community, task, "x", NOW, 3).state == "done"
+    assert work_of(connection) == []
+    assert config.load(connection, SLUG).community.work == ()
+
+
+def test_a_refused_step_leaves_no_work(connection: Connection, task: int) -> None:
+    community = config.load(connection, SLUG).community
+    house.person(connection, "r1", None, ["resident", "volunteer"], household="h-001")
+    with pytest.raises(BadInput):
+        rounds.done(connection, community, task, "r1", NOW, 101)
+    assert work_of(connection) == []
+
+
 def test_a_step_taken_twice_is_taken_once(connection: Connection, task: int) -> None:
     community = config.load(connection, SLUG).community
     first, second, third = (NOW + timedelta(minutes=minutes) for minutes in (1, 2, 3))

@@ -1,0 +1,153 @@
+"""What is behind a posting: which rules with their start dates, which documents, which meters and span of readings.
+
+Rules are named by section and first day of the community file (``tariffs@2026-01-01``), documents by kind and key of
+the event in the database (``cost:heat M-4``, ``delivery:P-17``), so that a program can look each of them up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from functools import cache
+
+from core.community import Community, Measures
+from core.time import Month, midnight, rfc3339
+from settlement import pellets
+from settlement.charges import Charge
+from settlement.heat import HeatPool
+from settlement.model import Evidence, Spell
+from settlement.pellets import PelletMonth
+from settlement.tariffs import Stretch
+from settlement.windows import Price, Slot
+from settlement.work import WorkMonth
+
+_SUN: tuple[Measures, ...] = ("solar_generation", "electricity")
+
+
+class Behind:
+    """Tells of every posting of a month what is behind it."""
+
+    def __init__(
+        self,
+        community: Community,
+        month: Month,
+        slots: Sequence[Slot],
+        cost: HeatPool | None,
+        fuel: PelletMonth | None,
+        labour: WorkMonth | None,
+    ) -> None:
+        self._community, self._month, self._slots, self._labour = community, month, slots, labour
+        self._heat_rules = () if cost is None else (f"heat@{cost.rule.start}",)
+        self._heat_documents = tuple(
+            f"cost:heat {number}" for number in dict.fromkeys(number for number, _ in cost.invoices)
+        ) if cost else ()  # fmt: skip
+        if cost is not None and fuel is not None:
+            self._heat_documents += pellets.documents(community, month)
+        self._boiler: tuple[Measures, ...] = ("heat_produced",) if fuel is not None and fuel.estimated else ()
+        self._common = tuple(
+            f"cost:common {cost.invoice}"
+            for cost in community.costs
+            if cost.pool == "common" and month.first_day <= cost.date < month.end_day
+        )
+        self._meters: dict[tuple[str, str], tuple[str, ...]] = {}
+        for meter in community.meters:
+            own = meter.measures, meter.flat or ""
+            self._meters[own] = (*self._meters.get(own, ()), meter.id)
+        self._advances: dict[str, list[date]] = {}
+        for advance in community.advances:
+            self._advances.setdefault(advance.household, []).append(advance.start)
+        self._instant = cache(lambda day: rfc3339(midnight(day, community.zone)))
+
+    def line(self, charge: Charge, spell: Spell) -> Evidence:
+        """Tell what a line of a statement comes from."""
+        code = charge.code
+        stretches = self._stretches(charge, spell)
+        tariffs = _rules("tariffs", (stretch.tariff.start for stretch in stretches))
+        shares = _rules("sharing", (stretch.sharing.start for stretch in stretches))
+        start = max(spell.start, min((stretch.start for stretch in stretches), default=spell.start))
+        until = min(spell.until, max((stretch.until for stretch in stretches), default=spell.until))
+        home = self._home(spell)
+        if code in ("solar", "feed_in", "netting"):
+            meters = self._own("electricity", spell)
+            return self._evidence(tariffs + shares, home, meters, _SUN, start, until)
+        if code == "common":
+            has_meter = any(meter.common for meter in self._community.meters)
+            return self._evidence(tariffs + shares, home + self._common, (), _SUN if has_meter else (), start, until)
+        if code == "fixed":
+            return self._evidence(tariffs, home, (), (), start, until)
+        if code == "work" and self._labour is not None:
+            rule = (f"work_credits@{self._labour.rule.start}",)
+            done = tuple(
+                f"work:{work.household} {work.task}@{rfc3339(work.at)}"
+                for own, work in self._labour.done
+                if own == spell
+            )
+            return self._evidence(rule, home + (done if charge.factor < 0 else ()), (), (), start, until)
+        kind: Measures = "hot_water" if code.startswith("hot_water") else "heat"
+        measured: tuple[Measures, ...] = (kind,) if code.endswith("_measured") else ()
+        meters = self._own(kind, spell) if measured else ()
+        documents = home + self._heat_documents
+        return self._evidence(self._heat_rules + tariffs, documents, meters, measured + self._boiler, start, until)
+
+    def cost_of_heat(self) -> Evidence:
+        """Tell what the month's cost of heat comes from."""
+        first, end = self._month.first_day, self._month.end_day
+        return self._evidence(self._heat_rules, self._heat_documents, (), self._boiler, first, end)
+
+    def advance(self, spell: Spell) -> Evidence:
+        """Tell by which agreements an advance was paid."""
+        own = sorted(self._advances.get(spell.party, ()), reverse=True)
+        valid: list[date] = []
+        for start in (start for start in own if start < spell.until):
+            valid.append(start)
+            if start <= spell.start:
+                break
+        documents = tuple(f"advance:{spell.party}@{start}" for start in reversed(valid))
+        return self._evidence((), self._home(spell) + documents, (), (), spell.start, spell.until)
+
+    def _stretches(self, charge: Charge, spell: Spell) -> list[Stretch]:
+        """Stretches whose price a line has; all of the spell's where it has none."""
+        found: list[Stretch] = []
+        for slot in self._slots:
+            stretch = slot.stretch
+            touches = stretch.start < spell.until and spell.start < stretch.until
+            if touches and (not found or found[-1] is not stretch) and _fits(charge, slot):
+                found.append(stretch)
+        return found
+
+    def _home(self, spell: Spell) -> tuple[str, ...]:
+        return () if spell.party == self._community.owner else (f"household:{spell.party}",)
+
+    def _own(self, measures: Measures, spell: Spell) -> tuple[str, ...]:
+        return self._meters.get((measures, spell.flat), ()) if spell.flat else ()
+
+    def _evidence(
+        self,
+        rules: tuple[str, ...],
+        documents: tuple[str, ...],
+        meters: tuple[str, ...],
+        all_of: tuple[Measures, ...],
+        start: date,
+        until: date,
+    ) -> Evidence:
+        return Evidence(rules, documents, meters, all_of, self._instant(start), self._instant(until))
+
+
+def _fits(charge: Charge, slot: Slot) -> bool:
+    if charge.price is None:
+        return True
+    price = Price(charge.price, charge.window)
+    match charge.code:
+        case "solar":
+            return slot.solar == price
+        case "feed_in":
+            return slot.feed_in == price
+        case "netting":
+            return slot.stretch.netting and slot.grid == price
+        case "fixed":
+            return slot.stretch.tariff.fixed_eur_per_month == charge.price
+    return True
+
+
+def _rules(section: str, starts: Iterable[date]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(f"{section}@{start}" for start in starts))
