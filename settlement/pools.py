@@ -11,6 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from core.community import Community
+from core.keys import KEYS
 from core.money import half_up
 from core.time import Month
 from core.units import MILLIONTHS, decimal_text
@@ -20,9 +21,6 @@ from settlement.charges import Charge, Measure, per_part
 from settlement.model import Spell
 from settlement.sun import COMMON, Sun
 from settlement.tariffs import Stretch, cents
-
-WEIGHTED = ("fixed", "optimal", "hybrid")
-"""Keys that divide by weights."""
 
 
 def of_sun(
@@ -65,7 +63,7 @@ def _feed_in(
                 case "owner":
                     credit[owner] += surplus
                 case "community":
-                    weights = stretch.sharing.weights if stretch.sharing.key in WEIGHTED else None
+                    weights = stretch.sharing.weights if KEYS[stretch.sharing.key].weights else None
                     measure = {
                         spell: Fraction(weights[spell.flat] if weights else 1) * stretch.days_of(spell)
                         for spell in spells
