@@ -29,6 +29,7 @@ from core.fields import (
     YesNo,
     Zone,
 )
+from core.keys import KeyName
 
 EVENT_SECTIONS = ("households", "replacements", "edits", "costs", "advances", "work")
 """Top-level sections that are events: owned by the database, a first import when they stand in the file."""
@@ -160,7 +161,7 @@ class Sharing(_Part):
     """How the sun is divided from a day on; a change never reaches back."""
 
     start: Day = Field(alias="from")
-    key: Literal["fixed", "equal", "proportional", "optimal", "hybrid", "priority"]
+    key: KeyName
     weights: dict[str, Amount] | None = None
     order: tuple[Slug, ...] | None = None
     surplus: Literal["owner", "community", "unused_share"] = "owner"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from core.community import WEEK, Community, Sharing, Tariff
+from core.keys import KEYS
 from core.units import ENERGY_UNITS
 from core.yamltext import Path
 
@@ -172,8 +173,8 @@ def _edits(community: Community) -> Iterator[Fault]:
 
 def _sharing(community: Community, sharing: Sharing, where: Path) -> Iterator[Fault]:
     flats = {flat.id for flat in community.flats}
-    weighted = sharing.key in ("fixed", "optimal", "hybrid")
-    if weighted:
+    needs = KEYS[sharing.key]
+    if needs.weights:
         weights = sharing.weights or {}
         if set(weights) != flats:
             wrong = sorted(flats ^ set(weights))
@@ -185,9 +186,9 @@ def _sharing(community: Community, sharing: Sharing, where: Path) -> Iterator[Fa
             yield (*where, "weights"), "all weights are 0; give at least one flat more than 0"
         if sharing.common == "participant" and sharing.common_weight is None:
             yield (*where, "common_weight"), f"'participant' under key '{sharing.key}' needs a common_weight"
-    if sharing.key == "priority" and sorted(sharing.order or ()) != sorted(flats):
-        yield (*where, "order"), "key 'priority' needs every flat exactly once"
-    if sharing.surplus == "unused_share" and sharing.key in ("proportional", "priority"):
+    if needs.order and sorted(sharing.order or ()) != sorted(flats):
+        yield (*where, "order"), f"key '{sharing.key}' needs every flat exactly once"
+    if sharing.surplus == "unused_share" and not needs.entitles:
         yield (
             (*where, "surplus"),
             f"'unused_share' has no meaning under key '{sharing.key}'; choose owner or community",

@@ -36,6 +36,18 @@ def fair_rank(*key: object) -> bytes:
     return hashlib.sha256("|".join(map(str, key)).encode()).digest()
 
 
+def fair_ranks(*key: object) -> Callable[[object], bytes]:
+    """Return `fair_rank` of a key that a last part is added to: the same bytes, for many parties of one tie."""
+    start = hashlib.sha256("".join(f"{part}|" for part in key).encode())
+
+    def rank(last: object) -> bytes:
+        digest = start.copy()
+        digest.update(str(last).encode())
+        return digest.digest()
+
+    return rank
+
+
 def spread(shares: Mapping[Party, Fraction], total: int, rank: Callable[[Party], bytes]) -> dict[Party, int]:
     """Divide a whole total over parties: the floor of each exact share, the rest to the largest remainders.
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from core.community import Community
+from core.keys import KEYS
 from core.money import half_up
 from core.time import Month
 from core.units import MILLIONTHS, decimal_text
@@ -21,9 +22,6 @@ from settlement.model import Spell
 from settlement.sun import COMMON, Sun
 from settlement.tariffs import Stretch, cents
 from settlement.windows import Price, Slot, by_price, netted_share
-
-WEIGHTED = ("fixed", "optimal", "hybrid")
-"""Keys that divide by weights."""
 
 
 def of_sun(
@@ -105,7 +103,7 @@ def _credit(slot: Slot, spans: Mapping[Spell, range], sun: Sun, owner: Spell) ->
         case "owner":
             credit[owner] += slot.total(sun.surplus)
         case "community":
-            weights = sharing.weights if sharing.key in WEIGHTED else None
+            weights = sharing.weights if KEYS[sharing.key].weights else None
             measure = {
                 spell: Fraction(weights[spell.flat] if weights else 1) * slot.stretch.days_of(spell) for spell in spans
             }

@@ -7,25 +7,46 @@ are rounded to whole milliwatt-hours by largest remainder over their total, itse
 Formulas: fixed and equal ``min(k_i G, c_i)``; proportional ``c_i min(G, C) / C``; optimal is weighted water-filling,
 ``min(c_i, l k_i)`` with l such that the whole is given away; hybrid a fixed round, then the rest in proportion to what
 is still needed; priority in rank order.
+
+A key is one class: it says its share twice, for one interval in numbers of any size and for many in 64 bits, and a
+test holds the one against the other bit for bit. A new key is a class here and its name in `core.keys`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from functools import cmp_to_key
-from typing import Any, Protocol
+from math import gcd
+from typing import Any, ClassVar, Final
+
+import numpy as np
 
 from core.community import Community, Sharing
+from core.keys import KEYS, KeyName
+from settlement.amounts import FITS, Mask, Whole
+from settlement.remainders import DIVISOR_FITS, Parts, Rank, largest_remainder, times_over
 
-Rank = Callable[[int], bytes]
-"""Orders parties (by position) whose remainders are equal."""
 
+class Key(ABC):
+    """One way to divide the sun of an interval.
 
-class Key(Protocol):
-    """One way to divide the sun of an interval."""
+    Parameters
+    ----------
+    weights
+        Whole number of each party, for keys that go by weights.
+    order
+        Every party once, the first served first, for keys that go by rank.
+    """
 
+    name: ClassVar[KeyName]
+
+    def __init__(self, weights: Sequence[int] = (), order: Sequence[int] = ()) -> None:
+        self.weights, self.order = weights, order
+
+    @abstractmethod
     def exact(self, sun: int, use: Sequence[int]) -> tuple[list[int], int]:
-        """Exact shares as numerators over one common denominator.
+        """Exact shares of one interval as numerators over one common denominator.
 
         Parameters
         ----------
@@ -34,60 +55,85 @@ class Key(Protocol):
         use
             Consumption of each party, >= 0; 0 for one that takes no part. [mWh]
         """
-        ...
+
+    @abstractmethod
+    def parts(self, sun: Whole, use: Whole) -> Parts:
+        """Exact shares of many intervals, those that `fits` allows.
+
+        Parameters
+        ----------
+        sun
+            Energy offered in each interval, >= 0. [mWh]
+        use
+            Consumption, parties by intervals, >= 0. [mWh]
+        """
+
+    def fits(self, sun: Whole, use: Whole) -> Mask:
+        """In which intervals nothing that `parts` computes leaves 64 bits.
+
+        All amounts, and the sum of the consumption, are below `settlement.amounts.FITS` already.
+        """
+        return np.asarray((sun < DIVISOR_FITS) & (use.sum(axis=0) < DIVISOR_FITS))
 
 
-def divide(key: Key, sun: int, use: Sequence[int], rank: Rank) -> list[int]:
-    """Divide the sun of one interval in whole milliwatt-hours.
-
-    Returns
-    -------
-    list of int
-        Share of each party, between 0 and its use; they sum to at most ``min(sun, sum(use))``. [mWh]
-    """
-    if not sun or not any(use):
-        return [0] * len(use)
-    tops, bottom = key.exact(sun, use)
-    return largest_remainder(tops, bottom, rank)
-
-
-def largest_remainder(tops: Sequence[int], bottom: int, rank: Rank) -> list[int]:
-    """Round shares ``tops / bottom`` to whole numbers that sum to their total rounded down."""
-    shares = [top // bottom for top in tops]
-    rest = sum(tops) // bottom - sum(shares)
-    if rest:
-        order = sorted(range(len(tops)), key=lambda party: (-(tops[party] % bottom), rank(party)))
-        for party in order[:rest]:
-            shares[party] += 1
-    return shares
-
-
-class Proportional:
+class Proportional(Key):
     """In proportion to consumption; never a surplus while someone needs energy."""
+
+    name: ClassVar[KeyName] = "proportional"
 
     def exact(self, sun: int, use: Sequence[int]) -> tuple[list[int], int]:
         """See `Key.exact`."""
         total = sum(use)
         return [own * min(sun, total) for own in use], total
 
+    def parts(self, sun: Whole, use: Whole) -> Parts:
+        """See `Key.parts`."""
+        total = use.sum(axis=0)
+        given = np.minimum(sun, total)
+        floors, rests = times_over(use, given, np.maximum(total, 1))
+        return Parts(floors, rests, given)
 
-class Fixed:
+
+class Weighted(Key):
+    """By weights, whole numbers."""
+
+    def fits(self, sun: Whole, use: Whole) -> Mask:
+        """See `Key.fits`."""
+        most = FITS // max(1, sum(self.weights)) - 1
+        return np.asarray((sun <= most) & (use.max(axis=0, initial=0) <= most))
+
+    def _column(self) -> Whole:
+        return np.array(self.weights, dtype=np.int64)[:, np.newaxis]
+
+
+class Fixed(Weighted):
     """By fixed weights in one round; what a party does not use is not offered again."""
 
-    def __init__(self, weights: Sequence[int]) -> None:
-        self.weights = weights
+    name: ClassVar[KeyName] = "fixed"
 
     def exact(self, sun: int, use: Sequence[int]) -> tuple[list[int], int]:
         """See `Key.exact`."""
         total = sum(self.weights)
         return [min(weight * sun, own * total) for weight, own in zip(self.weights, use, strict=True)], total
 
+    def parts(self, sun: Whole, use: Whole) -> Parts:
+        """See `Key.parts`."""
+        total = sum(self.weights)
+        tops = np.minimum(self._column() * sun, use * total)
+        floors = tops // total
+        return Parts(floors, tops - floors * total, tops.sum(axis=0) // total)
 
-class Optimal:
+
+class Equal(Fixed):
+    """Everyone the same part, in one round."""
+
+    name: ClassVar[KeyName] = "equal"
+
+
+class Optimal(Weighted):
     """By weights, again and again until nothing can be given: weighted water-filling in closed form."""
 
-    def __init__(self, weights: Sequence[int]) -> None:
-        self.weights = weights
+    name: ClassVar[KeyName] = "optimal"
 
     def exact(self, sun: int, use: Sequence[int]) -> tuple[list[int], int]:
         """See `Key.exact`."""
@@ -111,12 +157,33 @@ class Optimal:
             own * open_weight if party in full else rest * self.weights[party] for party, own in enumerate(use)
         ], open_weight
 
+    def parts(self, sun: Whole, use: Whole) -> Parts:
+        """See `Key.parts`.
 
-class Hybrid:
+        The water only rises when a full party is taken out, so that taking out all full ones at once, until none is
+        full any more, finds the same level as taking them out one by one.
+        """
+        weights = self._column()
+        full = np.zeros(use.shape, dtype=np.bool_)
+        while True:
+            rest = sun - np.where(full, use, 0).sum(axis=0)
+            open_weight = np.where(full, 0, weights).sum(axis=0)
+            new = ~full & (weights > 0) & (use * open_weight <= rest * weights)
+            if not new.any():
+                break
+            full |= new
+        bottom = np.maximum(open_weight, 1)
+        level = np.where(full, 0, rest * weights)
+        floors = level // bottom
+        rests = level - floors * bottom
+        held = sun - rest
+        return Parts(np.where(full, use, floors), rests, np.where(open_weight > 0, sun, held))
+
+
+class Hybrid(Weighted):
     """One round by weights, then the rest in proportion to what each still needs."""
 
-    def __init__(self, weights: Sequence[int]) -> None:
-        self.weights = weights
+    name: ClassVar[KeyName] = "hybrid"
 
     def exact(self, sun: int, use: Sequence[int]) -> tuple[list[int], int]:
         """See `Key.exact`."""
@@ -128,12 +195,33 @@ class Hybrid:
         rest = min(sun * total - sum(first), need)
         return [given * need + own * rest for given, own in zip(first, needs, strict=True)], total * need
 
+    def parts(self, sun: Whole, use: Whole) -> Parts:
+        """See `Key.parts`.
 
-class Priority:
+        A share is ``(first + needs rest / need) / total``: the inner division leaves a rest that only tells apart what
+        the outer one leaves equal.
+        """
+        total = sum(self.weights)
+        wanted = use * total
+        first = np.minimum(self._column() * sun, wanted)
+        needs = wanted - first
+        need = needs.sum(axis=0)
+        rest = np.minimum(sun * total - first.sum(axis=0), need)
+        more, finer = times_over(needs, rest, np.maximum(need, 1))
+        tops = first + more
+        floors = tops // total
+        return Parts(floors, tops - floors * total, (first.sum(axis=0) + rest) // total, finer)
+
+    def fits(self, sun: Whole, use: Whole) -> Mask:
+        """See `Key.fits`."""
+        most = DIVISOR_FITS // max(1, sum(self.weights)) - 1
+        return np.asarray((sun <= most) & (use.sum(axis=0) <= most))
+
+
+class Priority(Key):
     """In rank order: each takes what it can use of what is left."""
 
-    def __init__(self, order: Sequence[int]) -> None:
-        self.order = order
+    name: ClassVar[KeyName] = "priority"
 
     def exact(self, sun: int, use: Sequence[int]) -> tuple[list[int], int]:
         """See `Key.exact`."""
@@ -142,6 +230,34 @@ class Priority:
             shares[party] = min(use[party], sun)
             sun -= shares[party]
         return shares, 1
+
+    def parts(self, sun: Whole, use: Whole) -> Parts:
+        """See `Key.parts`."""
+        order = np.array(self.order, dtype=np.intp)
+        ranked = use[order]
+        before = np.cumsum(ranked, axis=0) - ranked
+        shares = np.zeros_like(use)
+        shares[order] = np.minimum(ranked, np.maximum(sun - before, 0))
+        return Parts(shares, np.zeros_like(use), shares.sum(axis=0))
+
+
+CLASSES: Final[Mapping[KeyName, type[Key]]] = {
+    key.name: key for key in (Fixed, Equal, Proportional, Optimal, Hybrid, Priority)
+}
+
+
+def divide(key: Key, sun: int, use: Sequence[int], rank: Rank) -> list[int]:
+    """Divide the sun of one interval in whole milliwatt-hours.
+
+    Returns
+    -------
+    list of int
+        Share of each party, between 0 and its use; they sum to at most ``min(sun, sum(use))``. [mWh]
+    """
+    if not sun or not any(use):
+        return [0] * len(use)
+    tops, bottom = key.exact(sun, use)
+    return largest_remainder(tops, bottom, rank)
 
 
 def key_of(community: Community, sharing: Sharing) -> tuple[Key, list[int]]:
@@ -152,38 +268,32 @@ def key_of(community: Community, sharing: Sharing) -> tuple[Key, list[int]]:
     key
         For the flats in the file's order, then the common area if it is a participant.
     weights
-        Of the same parties, for dividing the surplus; all 1 under a key without weights.
+        Of the same parties, for dividing the surplus: whole numbers without a common divisor; all 1 under a key
+        without weights.
     """
     flats = [flat.id for flat in community.flats]
     participant = sharing.common == "participant" and any(meter.common for meter in community.meters)
     weights = [1] * (len(flats) + participant)
-    if sharing.key in ("fixed", "optimal", "hybrid"):
+    if KEYS[sharing.key].weights:
         given = [(sharing.weights or {})[flat] for flat in flats]
         if participant:
             given.append(sharing.common_weight or type(given[0])(0))
         places = max(0, *(-int(weight.as_tuple().exponent) for weight in given))
         weights = [int(weight.scaleb(places)) for weight in given]
-    match sharing.key:
-        case "fixed" | "equal":
-            return Fixed(weights), weights
-        case "optimal":
-            return Optimal(weights), weights
-        case "hybrid":
-            return Hybrid(weights), weights
-        case "priority":
-            order = [flats.index(flat) for flat in sharing.order or ()]
-            return Priority([*order, *range(len(flats), len(weights))]), weights
-        case _:
-            return Proportional(), weights
+        common = gcd(*weights) or 1
+        weights = [weight // common for weight in weights]
+    places_of = {flat: place for place, flat in enumerate(flats)}
+    order = [places_of[flat] for flat in sharing.order or () if flat in places_of]
+    return CLASSES[sharing.key](weights, [*order, *range(len(flats), len(weights))]), weights
 
 
 def terms(sharing: Sharing) -> dict[str, Any]:
     """Return what a sharing rule decides by; fields its key does not use and its first day left out."""
     unused = {"start"}
-    if sharing.key not in ("fixed", "optimal", "hybrid"):
+    if not KEYS[sharing.key].weights:
         unused |= {"weights", "common_weight"}
     elif sharing.common != "participant":
         unused.add("common_weight")
-    if sharing.key != "priority":
+    if not KEYS[sharing.key].order:
         unused.add("order")
     return sharing.model_dump(exclude=unused)

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 import numpy as np
 
-from core.community import Community, Sharing
-from core.money import fair_rank
-from core.time import from_microseconds, microseconds, midnight, rfc3339
+from core.community import Community
+from core.time import microseconds, midnight
 from settlement.amounts import FITS, MISSING, Amounts, Labels, Table
+from settlement.division import COMMON, Divider
 from settlement.model import WORST_FIRST, Quality, Series
-from settlement.sharing import Key, Rank, divide, key_of, largest_remainder
 from settlement.tariffs import Stretch
 
-COMMON = "common"
-"""Name of the common area where flats are listed."""
+__all__ = ["COMMON", "Sun", "between", "consumption", "generation", "share", "total", "worst"]
+_AT_ONCE: Final = 2**20
+"""Amounts divided at once; more would only take more memory."""
 
 
 @dataclass(frozen=True)
@@ -101,33 +102,30 @@ def share(
     used, quality
         Consumption of each flat and of ``common``, if it has a meter; None takes no part. [mWh]
     """
-    names = [flat.id for flat in community.flats]
     size = len(bounds) - 1
-    shared = {name: [0] * size for name in used}
-    unused = {name: [0] * size for name in names}
-    surplus = [0] * size
+    offered, table = Amounts.of(generated), Table.of(used, size)
+    names = tuple(flat.id for flat in community.flats)
+    whole = np.int64 if offered.array.dtype == table.rows.dtype == np.int64 else object
+    shared, unused = (np.zeros((len(rows), size), dtype=whole) for rows in (table.names, names))
+    surplus = np.zeros(size, dtype=whole)
     for stretch in stretches:
-        key, weights = key_of(community, stretch.sharing)
-        divider = _Divider(community, stretch.sharing, key, weights, names)
-        for index in between(community, bounds, stretch.start, stretch.until):
-            sun = generated[index]
-            if not sun:
-                continue
-            use = {name: values[index] for name, values in used.items()}
-            given, spare = divider.interval(bounds[index], sun, use)
-            for name, value in given.items():
-                shared[name][index] = value
-            for name, value in spare.items():
-                unused[name][index] = value
-            surplus[index] = sun - sum(given.values())
+        divider = Divider(community, stretch.sharing, table.names)
+        span = between(community, bounds, stretch.start, stretch.until)
+        lit = span.start + np.flatnonzero(offered.array[span.start : span.stop] > 0)
+        for places in np.array_split(lit, -(-len(lit) * len(table) // _AT_ONCE) or 1):
+            sun = offered.array[places]
+            given, spare = divider.block([bounds[place] for place in places.tolist()], sun, table.rows[:, places])
+            shared[:, places], surplus[places] = given, sun - given.sum(axis=0)
+            if spare is not None:
+                unused[:, places] = spare
     return Sun(
         bounds,
-        Amounts.of(generated),
-        Table.of(used, size),
+        offered,
+        table,
         {name: Labels.of(values, WORST_FIRST) for name, values in quality.items()},
-        Table.of(shared, size),
-        Amounts.of(surplus),
-        Table.of(unused, size),
+        Table(table.names, shared),
+        Amounts(surplus),
+        Table(names, unused),
     )
 
 
@@ -137,51 +135,3 @@ def between(community: Community, bounds: Sequence[int], start: date, until: dat
     step = bounds[1] - first
     begin, end = (microseconds(midnight(day, community.zone)) for day in (start, until))
     return range(max(0, (begin - first) // step), min(len(bounds) - 1, (end - first) // step))
-
-
-class _Divider:
-    """One sharing rule, ready to divide interval after interval."""
-
-    def __init__(
-        self, community: Community, sharing: Sharing, key: Key, weights: Sequence[int], names: Sequence[str]
-    ) -> None:
-        self._slug = community.community
-        self._mode = sharing.common
-        self._by_unused = sharing.surplus == "unused_share"
-        self._key = key
-        self._weights = weights
-        self._parties = [*names, COMMON] if len(weights) > len(names) else list(names)
-        self._flats = names
-
-    def interval(self, start: int, sun: int, use: Mapping[str, int | None]) -> tuple[dict[str, int], dict[str, int]]:
-        """Return what each party is given, and (by ``unused_share``) which part of the surplus is whose."""
-        given: dict[str, int] = {}
-        common = use.get(COMMON) or 0
-        offered = sun
-        if self._mode == "first" and COMMON in use:
-            given[COMMON] = min(sun, common)
-            offered -= given[COMMON]
-        wanted = [use.get(name) or 0 for name in self._parties]
-        rank = self._rank(start)
-        given |= zip(self._parties, divide(self._key, offered, wanted, rank), strict=True)
-        if self._mode == "last" and COMMON in use:
-            given[COMMON] = min(sun - sum(given.values()), common)
-        surplus = sun - sum(given.values())
-        given = {name: value for name, value in given.items() if name in use}
-        return given, self._spare(offered, surplus, use, rank) if self._by_unused and surplus else {}
-
-    def _spare(self, offered: int, surplus: int, use: Mapping[str, int | None], rank: Rank) -> dict[str, int]:
-        whole = sum(self._weights)
-        # Against what was used, not the rounded share: else fractions of a milliwatt-hour would count as unused.
-        entitled = [
-            0 if own is None else max(0, weight * offered - own * whole)
-            for own, weight in zip(map(use.get, self._flats), self._weights, strict=False)
-        ]
-        if not any(entitled):
-            entitled = list(self._weights[: len(self._flats)])
-        parts = largest_remainder([surplus * part for part in entitled], sum(entitled), rank)
-        return dict(zip(self._flats, parts, strict=True))
-
-    def _rank(self, start: int) -> Rank:
-        label = rfc3339(from_microseconds(start))
-        return lambda party: fair_rank(self._slug, label, self._parties[party])

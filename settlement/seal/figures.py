@@ -12,13 +12,13 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
+from core.keys import KEYS
 from core.money import half_up
 from core.time import from_microseconds, rfc3339
 from core.units import decimal_text
 from settlement import selection
 from settlement.model import Readings, Spell
 from settlement.month import Settled
-from settlement.pools import WEIGHTED
 from settlement.sun import COMMON
 from settlement.tariffs import Stretch
 
@@ -235,7 +235,7 @@ def _weight(rules: Tree, sharing: Tree, flat: str) -> str | None:
     takes_part = sharing["common"] == "participant" and any(meter["common"] for meter in rules["meters"])
     if sharing["key"] == "equal":
         return str(Fraction(1, len(rules["flats"]) + takes_part))
-    if sharing["key"] not in WEIGHTED:
+    if not KEYS[sharing["key"]].weights:
         return None
     whole = sum((Fraction(sharing["weights"][one["id"]]) for one in rules["flats"]), Fraction(0))
     whole += Fraction(sharing["common_weight"] or 0) if takes_part else 0

@@ -9,17 +9,14 @@ from typing import Literal, get_args
 
 from core.community import Community, Sharing
 from core.consistency import sharing_faults
+from core.keys import KEYS, KeyName
 from core.time import Month
-from settlement.pools import WEIGHTED
 from settlement.sharing import terms
 from settlement.tariffs import stretches_between
 
 Weights = Literal["file", "floor_area"]
 
-KEYS: tuple[str, ...] = ("proportional", "equal", "fixed", "optimal", "hybrid", "priority")
 SURPLUS: tuple[str, ...] = get_args(Sharing.model_fields["surplus"].annotation)
-WITHOUT_UNUSED = ("proportional", "priority")
-"""Keys under which nobody is entitled to sun beforehand, so that none can be left unused."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def candidates(community: Community, first: Month, last: Month) -> tuple[list[Ca
             impossible.append(Impossible(f"{key}-by-area" if weights == "floor_area" else key, faults[0] + "."))
             continue
         for surplus in SURPLUS:
-            if surplus == "unused_share" and key in WITHOUT_UNUSED:
+            if surplus == "unused_share" and not KEYS[key].entitles:
                 continue
             sharing = tuple(
                 new.model_copy(update={"surplus": surplus}) if old in rules else old
@@ -102,9 +99,9 @@ def candidates(community: Community, first: Month, last: Month) -> tuple[list[Ca
     return found, impossible
 
 
-def _divisions() -> Iterator[tuple[str, Weights | None]]:
+def _divisions() -> Iterator[tuple[KeyName, Weights | None]]:
     for key in KEYS:
-        if key in WEIGHTED:
+        if KEYS[key].weights:
             yield key, "file"
             yield key, "floor_area"
         else:

@@ -59,13 +59,15 @@ def test_e3_pro_rata_with_more_sun_than_use() -> None:
     assert shared(Proportional(), "1000", "200 300") == ["200", "300"]
 
 
-@pytest.mark.parametrize("key", [Proportional(), Fixed([1, 1]), Optimal([1, 1]), Hybrid([1, 1]), Priority([0, 1])])
+@pytest.mark.parametrize(
+    "key", [Proportional(), Fixed([1, 1]), Optimal([1, 1]), Hybrid([1, 1]), Priority(order=[0, 1])]
+)
 def test_e5_nobody_uses_anything(key: Key) -> None:
     assert shared(key, "1000", "0 0") == ["0", "0"]
 
 
 def test_e6_priority_in_france() -> None:
-    assert shared(Priority([0, 1]), "1", "0.4 0.8") == ["0.4", "0.6"]
+    assert shared(Priority(order=[0, 1]), "1", "0.4 0.8") == ["0.4", "0.6"]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_e6_priority_in_france() -> None:
         (Proportional(), "70.588235 282.352941 247.058824", 0),
         (Fixed([1, 1, 1]), "100 200 200", 100),
         (Optimal([1, 1, 1]), "100 250 250", 0),
-        (Priority([0, 1, 2]), "100 400 100", 0),
+        (Priority(order=[0, 1, 2]), "100 400 100", 0),
     ],
     ids=["fixed", "optimal", "hybrid", "proportional", "equal", "equal water", "priority"],
 )
