@@ -103,11 +103,10 @@ def seal(
         commitments[label] = {"statement_salt": salt.hex(), "intervals": theirs}
         leaves.append(leaf(mine, theirs))
     padding = [commit(salt_of(salts, f"padding|{place}"), b"") for place in range(width(len(leaves)) - len(leaves))]
-    sun, openings[SUN] = _committed(salts, SUN, figures.building(settled))
-    common = None
-    shared = figures.common_area(settled)
-    if shared is not None:
-        common, openings[COMMON] = _committed(salts, COMMON, shared)
+    tree: dict[str, str | None] = {"root": levels([*leaves, *padding])[-1][0], COMMON: None}
+    for name, content in ((SUN, figures.building(settled)), (COMMON, figures.common_area(settled))):
+        if content is not None:
+            tree[name], openings[name] = _committed(salts, name, content)
     contents = {
         "statement.json": statements.dump(statement),
         "community.json": canonical(rules),
@@ -116,18 +115,7 @@ def seal(
         "postings.json": canonical(figures.postings(settled)),
         "commitments.json": canonical({"entries": commitments, "padding": padding}),
     }
-    header = {
-        "kind": "month",
-        "community": settled.community.community,
-        "month": str(settled.month),
-        "number": number,
-        "revision": statement["revision"],
-        "status": statement["status"],
-        "previous": previous,
-        "sealed_at": rfc3339(at),
-        "despite": [dict(one) for one in despite],
-        "commitments": {"root": levels([*leaves, *padding])[-1][0], "sun": sun, "common": common},
-    }
+    header = _header("month", statement, number, previous, at, despite) | {"commitments": tree}
     return Sealed(*_sealed(header, contents, salt_of(salts, "files")), openings)
 
 
@@ -141,18 +129,7 @@ def seal_correction(
     despite: Sequence[Mapping[str, Any]] = (),
 ) -> Sealed:
     """Seal a correction of a final month in the same chain; its document is ``correction.json``."""
-    header = {
-        "kind": "correction",
-        "community": correction["community"],
-        "month": correction["month"],
-        "number": number,
-        "revision": correction["revision"],
-        "status": "final",
-        "previous": previous,
-        "sealed_at": rfc3339(at),
-        "despite": [dict(one) for one in despite],
-        "commitments": None,
-    }
+    header = _header("correction", correction, number, previous, at, despite) | {"commitments": None}
     contents = {"correction.json": statements.dump(correction)}
     return Sealed(*_sealed(header, contents, salt_of(salts, "files")), {})
 
@@ -198,6 +175,27 @@ def resident_bundle(bundle: bytes, label: str, openings: Mapping[str, bytes], *,
     if with_sun and SUN in openings:
         contents["sun.json"] = openings[SUN]
     return pack(contents)
+
+
+def _header(
+    kind: str,
+    document: Mapping[str, Any],
+    number: str | int,
+    previous: str | None,
+    at: datetime,
+    despite: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "community": document["community"],
+        "month": document["month"],
+        "number": number,
+        "revision": document["revision"],
+        "status": document.get("status", "final"),
+        "previous": previous,
+        "sealed_at": rfc3339(at),
+        "despite": [dict(one) for one in despite],
+    }
 
 
 def _owner(settled: Settled) -> Spell:
