@@ -18,6 +18,7 @@ from core.time import Month
 from core.units import decimal_text
 from settlement import readingsfile, statement
 from settlement.charges import Charge, lines
+from settlement.evidence import Behind
 from settlement.ledger import book_month
 from settlement.seal.archive import pack, unpack
 from settlement.seal.bundle import COMMON, SUN, resident_bundle, seal, seal_correction
@@ -235,7 +236,9 @@ def test_a_line_of_an_unknown_code_is_proved_from_its_own_basis(house: House) ->
     charge = Charge("lift", basis, Fraction(100, 7), settled.stretches[0].tariff.vat_percent.electricity)
     group = lines(charge, settled.community.community, str(settled.month), include_vat=True)
     charged = (*settled.charged, group)
-    ledger = book_month(settled.heat, settled.pellets, charged, settled.advances)
+    pairs = list(zip((*settled.charges, charge), charged, strict=True))
+    behind = Behind(settled.community, settled.month, settled.slots, settled.heat, settled.pellets, None)
+    ledger = book_month(settled.heat, settled.pellets, pairs, settled.advances, behind)
     more = replace(settled, charges=(*settled.charges, charge), charged=charged, ledger=ledger)
     document = statement.document(more, house.statement["input_sha256"], status="final")
     made = seal(more, document, house.selected, number="1", previous=None, at=AT, salts=salt)

@@ -245,6 +245,7 @@ CREATE TABLE posting (
     account     text NOT NULL,
     cents       bigint NOT NULL,
     what        text NOT NULL,
+    evidence    jsonb,
     PRIMARY KEY (community, month, run, transaction, line),
     FOREIGN KEY (community, month, run) REFERENCES month
 );
