@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, zip_longest
 
 from core.community import Advance, Community
 from core.errors import CheckFailed
 from core.money import half_up
-from core.time import Month, days_between
+from core.time import Month
 from settlement import balance, heat, invariants, pellets, plausibility, pools, stock, tariffs, windows, work
 from settlement import energy as energies
 from settlement.charges import Charge, lines
@@ -165,14 +165,15 @@ def _advances(community: Community, month: Month, spells: Sequence[Spell]) -> di
     """Sum what each household pays in advance, by days, rounded half-up [cents]."""
     result = {}
     agreed: dict[str, list[Advance]] = {}
-    for advance in community.advances:
+    for advance in sorted(community.advances, key=lambda advance: advance.start):
         agreed.setdefault(advance.household, []).append(advance)
     for spell in spells:
         entries = agreed.get(spell.party, [])
         exact = Fraction(0)
-        for day in days_between(spell.start, spell.until) if entries else ():
-            started = [entry for entry in entries if entry.start <= day]
-            if started:
-                exact += cents(max(started, key=lambda entry: entry.start).eur_per_month) / month.days
+        for entry, later in zip_longest(entries, entries[1:]):
+            until = min(spell.until, later.start) if later else spell.until
+            days = (until - max(spell.start, entry.start)).days
+            if days > 0:
+                exact += cents(entry.eur_per_month) * days / month.days
         result[spell] = half_up(exact)
     return result

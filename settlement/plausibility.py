@@ -7,12 +7,16 @@ readings aside or declares a replacement, and the month is settled again.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
+import numpy as np
+
 from core.community import Community, Meter
 from core.units import MILLIONTHS
+from settlement.amounts import total
 from settlement.limits import COMMON_KW, HOUR, usual_per_hour
 from settlement.model import Finding, Series
 from settlement.watch import standstill
@@ -67,15 +71,9 @@ def of_meters(community: Community, series: Mapping[str, Series], bounds: Sequen
 
 def standing(series: Series) -> list[Stand]:
     """Find every stretch in which a meter was measured and did not move."""
-    still = [value == 0 and quality == "measured" for value, quality in zip(series.energy, series.quality, strict=True)]
-    found, first = [], None
-    for index, one in enumerate([*still, False]):
-        if one and first is None:
-            first = index
-        elif not one and first is not None:
-            found.append(Stand(first, index))
-            first = None
-    return found
+    still = (series.energy.array == 0).astype(bool) & series.quality.are("measured")
+    edges = np.flatnonzero(np.diff(still.astype(np.int8), prepend=0, append=0)).tolist()
+    return [Stand(first, end) for first, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def named(meter: Meter) -> str:
@@ -102,11 +100,15 @@ def _caught_up(meter: Meter, series: Series, stands: Sequence[Stand], bounds: Se
     if _length(longest) * step < SHORTEST_FREEZE or (others and rarer * _length(others[0]) >= _length(longest)):
         return None
     at_once = series.energy[longest.end] if longest.end < len(series.energy) else None
-    rest = [value for index, value in enumerate(series.energy) if value is not None and index != longest.end]
-    moving = len(rest) - _length(longest)
-    if at_once is None or not moving or at_once <= larger * max(rest):
+    if at_once is None:
         return None
-    if 4 * at_once * moving < sum(rest) * _length(longest):
+    others_known = series.energy.known
+    others_known[longest.end] = False
+    rest = series.energy.array[others_known]
+    moving = len(rest) - _length(longest)
+    if not moving or at_once <= larger * int(rest.max()):
+        return None
+    if 4 * at_once * moving < total(rest) * _length(longest):
         return None
     text = (
         f"{named(meter)} stood still for {_length(longest) * step // HOUR} hours and then counted at once what it had"
@@ -127,14 +129,15 @@ def _frozen(
     standing_for = timedelta(microseconds=_length(longest) * step)
     if standing_for < rule.least:
         return
-    still = {
-        name: any(one.first <= longest.first and longest.end <= one.end for one in found)
-        for name, found in stands.items()
-    }
+
+    def stood(name: str) -> bool:
+        return any(one.first <= longest.first and longest.end <= one.end for one in stands[name])
+
     if meter.measures in OFTEN_OFF and any(
-        still[one.id] for one in community.meters_of(meter.measures) if one != meter
+        stood(one.id) for one in community.meters if one.measures == meter.measures and one != meter
     ):
         return
+    still = {name: stood(name) for name in stands}
     told_by = standstill.witnesses(meter, community.meters, still)
     before = timedelta(microseconds=_length(others[0]) * step) if others else None
     if told_by is not None and standstill.frozen(told_by, standstill.Past(before, standing_for)):
@@ -155,7 +158,7 @@ def _jumped(meter: Meter, series: Series, bounds: Sequence[int]) -> Iterator[Fin
     if meter.measures == "electricity":
         most = int(COMMON_KW * MILLIONTHS)
     limit = most * (bounds[1] - bounds[0]) // HOUR
-    places = [index for index, value in enumerate(series.energy) if value is not None and value > limit]
+    places = np.flatnonzero(series.energy.array > limit).tolist()
     if places:
         text = (
             f"{named(meter)} counted more at once than its connection can carry, and all of it is in the statement."
@@ -166,11 +169,14 @@ def _jumped(meter: Meter, series: Series, bounds: Sequence[int]) -> Iterator[Fin
 
 def _dark(community: Community, series: Mapping[str, Series]) -> Iterator[Finding]:
     """Tell of flats that are heated and use no electricity at all, though their meter was read throughout."""
+    of_flat: defaultdict[str | None, list[Meter]] = defaultdict(list)
+    for meter in community.meters:
+        of_flat[meter.flat].append(meter)
     for flat in community.flats:
-        meters = [meter for meter in community.meters if meter.flat == flat.id]
+        meters = of_flat[flat.id]
         electric = [meter for meter in meters if meter.measures == "electricity"]
         heat = sum(series[one.id].known() for one in meters if one.measures == "heat" and one.unit != "units")
-        quality = {one for meter in electric for one in series[meter.id].quality}
+        quality = {name for meter in electric for name, count in series[meter.id].quality.counts().items() if count}
         if heat >= LIVED_IN and quality == {"measured"} and not any(series[one.id].known() for one in electric):
             text = f"Flat {flat.id} took heat but no electricity; check whether its electricity meter hangs."
             yield Finding("heat-without-electricity", text, electric[0].id)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from io import StringIO
 from typing import Any
 
+from core.community import Meter
 from core.money import half_up, spread
 from core.time import from_microseconds, rfc3339
 from core.units import decimal_text
@@ -38,6 +40,9 @@ def document(settled: Settled, input_sha256: str, *, status: str = "provisional"
     """Write a settled month as the contract's ``statement.json``, hashes included."""
     energy = settled.energy
     sun = energy.sun
+    of_flat: defaultdict[str | None, list[Meter]] = defaultdict(list)
+    for meter in settled.community.meters:
+        of_flat[meter.flat].append(meter)
     measured = None if energy.heat_in_units or not energy.heat_meters else sum(energy.heat.values())
     lost = energy.heat_produced - measured if energy.heat_produced is not None and measured is not None else None
     result: Document = {
@@ -57,7 +62,7 @@ def document(settled: Settled, input_sha256: str, *, status: str = "provisional"
         }
         | _hot_water(settled),
         "pellets": _pellets(settled),
-        "statements": [_entry(settled, spell) for spell in settled.spells] + _owner(settled),
+        "statements": [_entry(settled, spell, of_flat[spell.flat]) for spell in settled.spells] + _owner(settled),
         "checks": [_check(check) for check in settled.checks],
         "findings": [_finding(finding) for finding in settled.findings],
         "input_sha256": input_sha256,
@@ -117,10 +122,10 @@ def _pellets(settled: Settled) -> Document | None:
     } | corrected
 
 
-def _entry(settled: Settled, spell: Spell) -> Document:
+def _entry(settled: Settled, spell: Spell, meters: Sequence[Meter]) -> Document:
     energy = settled.energy
     lines = [group[spell] for group in settled.charged if spell in group]
-    metered = any(meter.flat == spell.flat for meter in settled.community.meters_of("electricity"))
+    measured = {meter.measures for meter in meters}
     consumed, shared = energy.consumed[spell], energy.shared[spell]
     electricity = {
         "consumed_kwh": decimal_text(consumed),
@@ -129,18 +134,18 @@ def _entry(settled: Settled, spell: Spell) -> Document:
         "saved_eur": _saved(settled, spell),
     }
     heat = None
-    heated = not energy.heat_in_units and any(m.flat == spell.flat for m in settled.community.meters_of("heat"))
+    heated = not energy.heat_in_units and "heat" in measured
     if settled.heat is not None:
         heat = {
             "measured_kwh": decimal_text(energy.heat[spell]) if heated else None,
             "measured_eur": _amount(lines, "heat_measured"),
             "fixed_eur": _amount(lines, "heat_fixed"),
         }
-        heat |= _estimated(settled, spell) | _hot_water_of(settled, spell, lines)
+        heat |= _estimated(settled, spell) | _hot_water_of(settled, spell, lines, metered="hot_water" in measured)
     return _statement(settled, spell, lines) | {
-        "electricity": electricity if metered else None,
+        "electricity": electricity if "electricity" in measured else None,
         "heat": heat,
-        "quality": _quality(settled, spell),
+        "quality": _quality(settled, spell, meters),
     }
 
 
@@ -156,11 +161,10 @@ def _hot_water(settled: Settled) -> Document:
     }
 
 
-def _hot_water_of(settled: Settled, spell: Spell, lines: list[Line]) -> Document:
+def _hot_water_of(settled: Settled, spell: Spell, lines: list[Line], *, metered: bool) -> Document:
     warmed = settled.energy.warmed
     if warmed is None:
         return {}
-    metered = any(meter.flat == spell.flat for meter in settled.community.meters_of("hot_water"))
     in_m3 = metered and warmed.volume is not None
     return {
         "hot_water": {
@@ -239,12 +243,12 @@ def _saved(settled: Settled, spell: Spell) -> str | None:
     return decimal_text(half_up(exact), 2)
 
 
-def _quality(settled: Settled, spell: Spell) -> Document:
+def _quality(settled: Settled, spell: Spell, meters: Sequence[Meter]) -> Document:
     """Shares of the party's metered intervals, electricity and heat, in percent that add up to 100.00."""
     span = settled.energy.sun.between(settled.community, spell.start, spell.until)
     counts = {"measured": 0, "estimated": 0, "missing": 0}
-    for meter in settled.community.meters_of("electricity", "heat"):
-        if meter.flat == spell.flat:
+    for meter in meters:
+        if meter.measures in ("electricity", "heat"):
             for quality, count in settled.energy.series[meter.id].quality.counts(span.start, span.stop).items():
                 counts[_QUALITY_GROUPS[quality]] += count
     whole = sum(counts.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -9,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Protocol, TypeVar
 
-from core.community import Community, Sharing, Tariff
+from core.community import Community, Household, Sharing, Tariff
 from core.errors import BadInput
 from core.time import Month, days_between
 from settlement.model import Spell
@@ -105,11 +106,11 @@ def spells(community: Community, month: Month) -> list[Spell]:
     Days without a household are vacancy and belong to the owner. Sorted by flat, then by first day.
     """
     found = []
+    living: defaultdict[str, list[Household]] = defaultdict(list)
+    for household in community.households:
+        living[household.flat].append(household)
     for flat in sorted(community.flats, key=lambda flat: flat.id):
-        households = sorted(
-            (household for household in community.households if household.flat == flat.id),
-            key=lambda household: household.start,
-        )
+        households = sorted(living[flat.id], key=lambda household: household.start)
         day = month.first_day
         for household in households:
             start = max(household.start, month.first_day)

@@ -22,6 +22,8 @@ _COMMIT_TAKES: Final = timedelta(minutes=2)
 _YEAR_2000: Final = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
 """PostgreSQL counts microseconds from here."""
 _NO_ROW: Final = -1
+_ARRAY_HEAD: Final = 20  # [bytes] of PostgreSQL's binary array of one dimension
+_ITEM: Final = np.dtype([("length", ">i4"), ("value", ">i8")])
 
 Label = tuple[Quality, str | None]
 """Quality of an interval and how an estimate was made."""
@@ -267,13 +269,40 @@ def save(
 
 def series(connection: Connection, slug: str, meters: Sequence[str], bounds: Sequence[int]) -> dict[str, Series]:
     """Read the stored intervals of meters; how they were estimated is left out."""
-    stored = _stored(connection, slug, meters, bounds, WORST_FIRST, how=False)
-    nothing: Labels[str | None] = Labels.all_of(None, len(bounds) - 1)
-    codes = np.maximum(stored.label, 0).astype(np.uint8)
-    return {
-        meter: Series(meter, Amounts(energy), Labels(code, WORST_FIRST), nothing)
-        for meter, energy, code in zip(meters, stored.energy, codes, strict=True)
+    size = len(bounds) - 1
+    nothing: Labels[str | None] = Labels.all_of(None, size)
+    measured: Labels[Quality] = Labels.all_of("measured", size, WORST_FIRST)
+    found = {
+        meter: Series(meter, Amounts(energy), measured, nothing)
+        for meter, energy in _measured(connection, slug, meters, bounds)
     }
+    others = [meter for meter in meters if meter not in found]
+    stored = _stored(connection, slug, others, bounds, WORST_FIRST, how=False)
+    codes = np.maximum(stored.label, 0).astype(np.uint8)
+    for meter, energy, code in zip(others, stored.energy, codes, strict=True):
+        found[meter] = Series(meter, Amounts(energy), Labels(code, WORST_FIRST), nothing)
+    return found
+
+
+def _measured(
+    connection: Connection, slug: str, meters: Sequence[str], bounds: Sequence[int]
+) -> Iterator[tuple[str, Whole]]:
+    """Read the meters of which every interval is there and measured: most of them, and twice as fast."""
+    with connection.cursor() as cursor:
+        rows = cursor.stream(
+            "SELECT m.meter, q.energies FROM unnest(%s::text[]) m(meter), LATERAL ("
+            " SELECT array_send(array_agg(energy ORDER BY start)) AS energies, count(energy) AS known,"
+            " min(start) AS first, max(start) AS last, bool_and(quality = 'measured') AS measured"
+            " FROM quarter WHERE (community, meter) = (%s, m.meter) AND start >= %s AND start < %s) q"
+            " WHERE q.measured AND (q.known, q.first, q.last) = (%s, %s, %s)",
+            (list(meters), slug, from_microseconds(bounds[0]), from_microseconds(bounds[-1]),
+             len(bounds) - 1, from_microseconds(bounds[0]), from_microseconds(bounds[-2])),
+            binary=True,
+        )  # fmt: skip
+        for meter, energies in rows:
+            # A head of dimensions, then a length and eight bytes for each.
+            items = np.frombuffer(energies, dtype=_ITEM, offset=_ARRAY_HEAD)
+            yield meter, items["value"].astype(np.int64)
 
 
 def estimated(connection: Connection, slug: str, meters: Sequence[str], start: int, end: int) -> list[datetime]:
