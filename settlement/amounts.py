@@ -138,7 +138,7 @@ class Labels(Sequence[Name], Generic[Name]):
     def are(self, name: object) -> Mask:
         """Where this name stands."""
         codes = [code for code, known in enumerate(self.names) if known == name]
-        return np.isin(self.codes, codes)
+        return self.codes == codes[0] if len(codes) == 1 else np.isin(self.codes, codes)
 
     def __len__(self) -> int:
         return len(self.codes)
