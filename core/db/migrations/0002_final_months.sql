@@ -1,3 +1,6 @@
+-- Each posting points to the rules, documents and readings behind it; those booked before this do not.
+ALTER TABLE posting ADD COLUMN evidence jsonb;
+
 -- Months that are final, and their corrections: documents with a number and a seal in one chain per community. Nothing
 -- of it can be changed or deleted, by nobody; a final month takes no further run.
 CREATE UNIQUE INDEX month_one_final ON month (community, month) WHERE status = 'final';
