@@ -63,20 +63,13 @@ def settle(community: Community, month: Month, known: Readings) -> Settled:
     CheckFailed
         If a conservation identity is broken; nothing may be published then.
     """
-    spells = tuple(tariffs.spells(community, month))
-    stretches = tuple(tariffs.stretches(community, month))
-    return _settle(community, month, energies.metered(community, month, known), spells, stretches)
+    return settle_metered(community, month, energies.metered(community, month, known))
 
 
 def settle_metered(community: Community, month: Month, found: Metered) -> Settled:
     """Settle one month whose intervals are known already; else as `settle`."""
     spells = tuple(tariffs.spells(community, month))
-    return _settle(community, month, found, spells, tuple(tariffs.stretches(community, month)))
-
-
-def _settle(
-    community: Community, month: Month, found: Metered, spells: tuple[Spell, ...], stretches: tuple[Stretch, ...]
-) -> Settled:
+    stretches = tuple(tariffs.stretches(community, month))
     energy = energies.of_month(community, month, found, spells, stretches)
     slots = windows.slots(community, stretches, energy.sun)
     fuel = pellets.account(community, month, pellets.heat_between(community, found.readings))
