@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -63,7 +65,8 @@ COUNTERS: Final = frozenset(
 TEXTS: Final = frozenset({"serial_number", "model"})
 """Quantities that are a text."""
 
-_NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,12})?")
+_NUMBER = re.compile(r"-?[0-9]{1,18}+(?:\.[0-9]{1,12}+)?+")
+_NUMBERS = re.compile(f"(?:{_NUMBER.pattern},)*+")
 _NATIVE = re.compile(r"wijkenergie/([^/+#]+)/([^/+#]+)")
 
 
@@ -129,13 +132,17 @@ def native_readings(meter: str, payload: bytes) -> list[Reading]:
     ValueError
         If anything in the payload is not as described; then none of it counts. The message says what and where.
     """
-    try:
+    with suppress(ValueError, ArithmeticError, RecursionError):  # what is wrong is told below
         found = _usual.decode(payload)
-        entries = found if isinstance(found, list) else (found,)
-        return [Reading(meter, parse_time(entry.time), plain_decimal(entry.value)) for entry in entries]
-    except (ValueError, RecursionError):
-        # Not the usual form, or a fault in it: read once more, ten times as slowly, by the letter of the description.
-        return _by_the_letter(meter, payload)
+        if isinstance(found, _Entry):
+            return [Reading(meter, parse_time(found.time), plain_decimal(found.value))]
+        texts = [entry.value for entry in found]
+        # All in one look, which takes a third of the time; a comma inside a text passes it and is no number then.
+        if _NUMBERS.fullmatch(",".join([*texts, ""])):
+            times = [parse_time(entry.time) for entry in found]
+            return list(map(Reading._make, zip(repeat(meter), times, map(Decimal, texts), strict=False)))
+    # Not the usual form, or a fault in it: read once more, ten times as slowly, by the letter of the description.
+    return _by_the_letter(meter, payload)
 
 
 def _by_the_letter(meter: str, payload: bytes) -> list[Reading]:

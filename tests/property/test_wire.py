@@ -83,6 +83,10 @@ def test_both_ways_agree_on_damaged_payloads(document, cut, inserted):
 @example('{"time": "2026-01-01T12:00:00Z", "value": "\u0661"}'.encode())
 @example(b'{"t\\u0069me": "2026-01-01T12:00:00Z", "value": "1"}')
 @example(b'{"time": "2026-01-01T12:00:00Z", "value": "1", "extra": "\xff"}')
+@example(b'{"time": "2026-01-01T12:00:00Z", "value": "1,2"}')
+@example(b'[{"time": "2026-01-01T12:00:00Z", "value": "1,"}, {"time": "2026-01-01T12:00:00Z", "value": "2"}]')
+@example(b'{"time": "2026-01-01T12:00:00Z", "value": "1\\n"}')
+@example(b'{"time": "2026-01-01T12:00:00Z", "value": ""}')
 @example(b"\xff")
 def test_both_ways_agree_on_any_bytes(payload):
     both_agree(payload)
