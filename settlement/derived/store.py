@@ -293,11 +293,10 @@ def _measured(
     """
     with connection.cursor() as cursor:
         rows = cursor.stream(
-            "SELECT m.meter, q.energies FROM unnest(%s::text[]) m(meter), LATERAL ("
-            " SELECT array_send(array_agg(energy ORDER BY start)) AS energies, count(energy) AS known,"
-            " bool_and(quality = 'measured') AS measured"
-            " FROM quarter WHERE (community, meter) = (%s, m.meter) AND start >= %s AND start < %s) q"
-            " WHERE q.measured AND q.known = %s",
+            "SELECT m.meter, array_send(q.energies) FROM unnest(%s::text[]) m(meter), LATERAL ("
+            " SELECT array_agg(energy ORDER BY start) AS energies FROM quarter"
+            " WHERE (community, meter) = (%s, m.meter) AND start >= %s AND start < %s AND quality = 'measured') q"
+            " WHERE cardinality(q.energies) = %s",
             (list(meters), slug, from_microseconds(bounds[0]), from_microseconds(bounds[-1]), len(bounds) - 1),
             binary=True,
         )  # fmt: skip
