@@ -11,7 +11,7 @@ from core.community import Community
 from core.time import Month
 from settlement.balance import Balance
 from settlement.documents.csv import statement_csv, stock_csv
-from settlement.documents.pdf import statement_pdf
+from settlement.documents.pdf import correction_pdf, statement_pdf
 from settlement.stock import Row
 
 
@@ -30,6 +30,13 @@ def pdf_answer(
     name = f"{community.community}-{month['month']}" + (f"-{entry['flat']}" if entry else "")
     document = statement_pdf(month, entry, language, community.name, whole, changes)
     return download(document, "application/pdf", f"{name}.pdf")
+
+
+def correction_answer(part: dict[str, Any], community: Community, language: str) -> Response:
+    """Answer with a household's part of a correction as PDF."""
+    flat = part["statements"][0]["flat"]
+    document = correction_pdf(part, language, community.name)
+    return download(document, "application/pdf", f"{community.community}-{part['month']}-{flat}-{part['number']}.pdf")
 
 
 def csv_answer(month: dict[str, Any]) -> Response:

@@ -23,6 +23,7 @@ from core.community import Community
 from core.db.connection import Connection
 from core.money import half_up
 from core.time import Month, days_between, local_day, midnight
+from settlement.final.store import corrected_balances
 from settlement.tasks import forecast
 
 router = APIRouter(include_in_schema=False)
@@ -79,6 +80,7 @@ def home_page(request: Request, person: Anyone, community: TheCommunity, connect
         updated=updated and to.words.moment(updated, now),
         stale=updated is not None and now - updated > _STALE,
         months=store.months_of(connection, community.community, home.household)[:3],
+        corrected=corrected_balances(connection, community.community, home.household),
         running=str(Month.of(today)),
         outlook=forecast.outlook(connection, community, now) if community.pellets else None,
     )

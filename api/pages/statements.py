@@ -7,7 +7,7 @@ from datetime import datetime
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from api import store
+from api import final, store
 from api.access import Resident
 from api.context import Database, Now, TheCommunity
 from api.errors import not_found
@@ -16,6 +16,7 @@ from api.statements import own_statement
 from api.why import why
 from core.community import Community
 from core.time import Month, local_day
+from settlement.final.store import corrected_balances
 
 router = APIRouter(include_in_schema=False)
 
@@ -27,7 +28,14 @@ def statements_page(
     """List the months of which the household has a statement."""
     rows = store.months_of(connection, community.community, home.household)
     to = reader(request, home.person, community)
-    return page(to, "statements.html", months=rows, flat=home.flat, running=running_month(community, now))
+    return page(
+        to,
+        "statements.html",
+        months=rows,
+        corrected=corrected_balances(connection, community.community, home.household),
+        flat=home.flat,
+        running=running_month(community, now),
+    )
 
 
 @router.get("/statements/{month}", response_class=HTMLResponse)
@@ -44,6 +52,7 @@ def statement_page(
         "statement.html",
         month=own.month,
         entry=own.entry,
+        corrections=final.own(connection, community, month, home.household)["corrections"],
         changes=to.words.changes(why(connection, community, month, home.household, now)),
         running=own.month["month"] >= running_month(community, now),
     )

@@ -15,6 +15,7 @@ from core.community import Community
 from core.time import Month, from_microseconds, local_day
 from core.units import MILLIONTHS
 from core.words import translations
+from settlement.documents.corrected import Corrected, corrected
 from settlement.documents.why import Told, told
 from settlement.documents.wording import Wording
 from settlement.gates import Refusal
@@ -234,6 +235,10 @@ class Words:
     def changes(self, why: Mapping[str, Any] | None) -> list[Told]:
         """Say why a total is different as the document does."""
         return told(why, self._document) if why else []
+
+    def corrected(self, part: Mapping[str, Any]) -> Corrected:
+        """Say a household's part of a correction as the document does."""
+        return corrected(part, self._document)
 
     def explained(self, code: str) -> str:
         """Explain a statement line."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 
 from api import final, store
 from api.access import Anyone, Home, Resident, home_of
 from api.context import AtHouse, Database, House, Now, TheCommunity
-from api.documents import pdf_answer
+from api.documents import correction_answer, pdf_answer
 from api.energy import flat_row, heat_unit
 from api.errors import not_found
 from api.period import Asked
@@ -89,6 +89,21 @@ def statement_pdf(
     own = _own(connection, house, month, home)
     changes = why(connection, community, month, home.household, now)
     return pdf_answer(own.month, own.entry, community, home.person.language, changes=changes)
+
+
+@router.get("/statements/{month}/corrections/{revision}.pdf", response_class=Response)
+def correction_pdf(
+    month: str,
+    revision: Annotated[int, Path(ge=2)],
+    home: Resident,
+    community: TheCommunity,
+    connection: Database,
+) -> Response:
+    """Give the own household's part of a correction as a document; 404 where it is not concerned."""
+    for part in final.own(connection, community, month, home.household)["corrections"]:
+        if part["revision"] == revision:
+            return correction_answer(part, community, home.person.language)
+    raise not_found()
 
 
 @router.get("/why")

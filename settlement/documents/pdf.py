@@ -15,7 +15,9 @@ import typst
 
 from settlement.balance import Balance
 from settlement.documents.building import building_paper
+from settlement.documents.corrected import correction_paper
 from settlement.documents.household import household_paper
+from settlement.documents.paper import Paper
 from settlement.documents.wording import Wording
 
 _TEMPLATE: Final = Path(__file__).with_name("statement.typ")
@@ -59,6 +61,15 @@ def statement_pdf(
         paper = building_paper(statement, words, community_name, whole)
     else:
         paper = household_paper(statement, entry, words, community_name, changes)
+    return _typeset(paper)
+
+
+def correction_pdf(part: dict[str, Any], language: str, community_name: str) -> bytes:
+    """Typeset a household's part of a correction (`settlement.documents.correction.own_part`); else as above."""
+    return _typeset(correction_paper(part, Wording(language), community_name))
+
+
+def _typeset(paper: Paper) -> bytes:
     inputs = {"paper": json.dumps(asdict(paper), ensure_ascii=False)}
     return typst.compile(
         str(_TEMPLATE),

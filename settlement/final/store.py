@@ -89,6 +89,17 @@ def chained(connection: Connection, slug: str) -> list[tuple[str, str, str, int]
     ).fetchall()
 
 
+def corrected_balances(connection: Connection, slug: str, household: str) -> dict[str, str]:
+    """Return per month what a household has to pay [EUR] where corrections changed it; negative comes back."""
+    rows = connection.execute(
+        "SELECT DISTINCT ON (month) month, entry #>> '{balance_eur,recomputed}'"
+        " FROM sealed, jsonb_array_elements(document::jsonb -> 'statements') entry"
+        " WHERE community = %s AND revision > 1 AND entry ->> 'party' = %s ORDER BY month, revision DESC",
+        (slug, household),
+    ).fetchall()
+    return dict(rows)
+
+
 def next_number(connection: Connection, slug: str, year: int) -> str:
     """Tell the number of the next document: the year it is sealed in and a count without gaps."""
     row = connection.execute(

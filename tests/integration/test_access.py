@@ -59,6 +59,10 @@ MATRIX: dict[tuple[str, str], tuple[str, frozenset[str | None] | frozenset[str]]
     ("GET", "/api/v1/months/{month}/corrections/{revision}.csv"): (f"{CORRECTION}.csv", CORPORATION),
     ("GET", "/api/v1/months/{month}/corrections/{revision}.zip"): (f"{CORRECTION}.zip", CORPORATION),
     ("GET", "/api/v1/me/statements/{month}.zip"): ("/api/v1/me/statements/2026-04.zip", LIVED_IN_APRIL),
+    ("GET", "/api/v1/me/statements/{month}/corrections/{revision}.pdf"): (
+        "/api/v1/me/statements/2026-04/corrections/2.pdf",
+        LIVED_IN_APRIL,
+    ),
     ("GET", "/api/v1/devices"): ("/api/v1/devices", OPERATOR),
     ("GET", "/api/v1/devices/findings"): ("/api/v1/devices/findings?closed=true", OPERATOR),
     ("GET", "/"): ("/", ALL),

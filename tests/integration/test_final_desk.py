@@ -124,6 +124,22 @@ def test_a_final_month_is_corrected_over_http_and_a_resident_sees_the_own_part(
         assert [reason["name"] for reason in mine["corrections"][0]["reasons"]] == ["heat M-9"]
         assert "h-003" not in json.dumps(mine)
 
+        (entry,) = mine["corrections"][0]["statements"]
+        read = unescape(resident.get("/statements/2026-04").text).replace("\N{NO-BREAK SPACE}", " ")
+        assert "Correctie 2026-0002" in read
+        assert f"U betaalt € {entry['due_eur'].replace('.', ',')} meer" in read
+        assert "Een rekening voor het gebouw kwam erbij of is verbeterd." in read
+        assert "vooraf" not in read.partition("Correctie 2026-0002")[2].partition("</section>")[0]
+        now = entry["balance_eur"]["recomputed"].replace(".", ",")
+        assert f"<h1>U betaalt € {now}.</h1>" in read
+        for listed in ("/statements", "/"):
+            shown = unescape(resident.get(listed).text).replace("\N{NO-BREAK SPACE}", " ")
+            assert f'U betaalt € {now}. <span class="badge">verbeterd</span>' in shown
+        paper = resident.get("/api/v1/me/statements/2026-04/corrections/2.pdf")
+        assert paper.content.startswith(b"%PDF-")
+        assert f"{april.SLUG}-2026-04-A01-2026-0002.pdf" in paper.headers["content-disposition"]
+        assert resident.get("/api/v1/me/statements/2026-04/corrections/3.pdf").status_code == 404
+
 
 def names(archive: bytes) -> set[str]:
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
