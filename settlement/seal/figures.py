@@ -27,6 +27,7 @@ Tree = dict[str, Any]
 ORIGINS: Mapping[str, str] = {
     "solar": "sun given to the entry; price of the tariff",
     "feed_in": "surplus of the building, to whom the sharing rule says; price of the tariff",
+    "netting": "surplus up to what the building drew from the grid, to whom the sharing rule says; price of the grid",
     "common": "floor area x days; sun of the common meter and invoices of pool common",
     "fixed": "days; price of the tariff by days of the month",
     "heat_measured": "metered heat, or the fixed measure if none was; measured part of the cost of heat",
@@ -158,6 +159,7 @@ def charges(settled: Settled) -> list[Tree]:
             "origin": ORIGINS.get(charge.code, ""),
             "basis": {spell.label: str(part) for spell, part in charge.basis.items() if part},
         }
+        | ({} if charge.window is None else {"window": charge.window})
         for charge in settled.charges
     ]
 
@@ -199,7 +201,7 @@ def own(rules: Tree, statement: Tree, charged: list[Tree], summed: Tree, label: 
 
 
 def _mine(charge: Tree, label: str) -> Tree:
-    mine = {name: charge[name] for name in ("code", "price_eur", "vat_percent", "factor")}
+    mine = {name: charge[name] for name in ("code", "price_eur", "window", "vat_percent", "factor") if name in charge}
     if charge["price_eur"] is None:
         # An exact quotient would tell the size of the pool and of the whole building's basis.
         mine["factor"] = decimal_text(half_up(Fraction(charge["factor"]) * 10**6))

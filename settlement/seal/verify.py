@@ -34,11 +34,12 @@ CORPORATION = {
 RESIDENT = {"own.json", "proof.json", "verify.py", "opening.json", "sun.json"}
 SEAL = {"seal.json", "seal.sha256"}
 WEIGHTED = ("fixed", "optimal", "hybrid")
+WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 KNOWN = {
     "sharing": {"from", "key", "weights", "order", "surplus", "common", "common_weight"},
     "tariffs": {
         "from", "solar_eur_per_kwh", "feed_in_eur_per_kwh", "grid_eur_per_kwh", "fixed_eur_per_month", "vat_percent",
-        "prices_include_vat",
+        "prices_include_vat", "until", "windows", "solar_at_most_percent_of_grid", "netting_until",
     },
     "heat": {"from", "measured_percent", "fixed_by"},
     "pellets": {
@@ -471,66 +472,193 @@ def pool(month: Month) -> None:
     demand(told["measured_cents"] + told["fixed_cents"] == told["total_cents"], "The parts are not the whole.")
 
 
-def expected_sun(month: Month) -> list[dict[str, Any]]:
+class Slot:
+    """Days with one tariff and rule, or those of their intervals that lie in one window of it, and what they add up to.
+
+    ``given`` and ``unused`` are per label, ``used`` by everybody, ``common`` to the common area [mWh]; ``there`` holds
+    the labels of entries that were there.
+    """
+
+    def __init__(self, month: Month, stretch: dict[str, Any], window: dict[str, Any] | None) -> None:
+        self.stretch, self.window = stretch, window
+        self.rule = in_force(month.rules["sharing"], stretch["from"])
+        self.tariff = in_force(month.rules["tariffs"], stretch["from"])
+        ends = self.tariff.get("netting_until")
+        self.netting = ends is not None and stretch["from"] < ends
+        self.given = dict.fromkeys(month.spells, 0)
+        self.unused = dict.fromkeys(month.spells, 0)
+        self.there: set[str] = set()
+        self.surplus = self.common = self.used = 0
+
+    def price(self, field: str) -> tuple[str | None, str | None]:
+        """Price as it is written, and the name of the window where that is where it is written."""
+        own = (self.window or {}).get(field)
+        return (self.tariff[field], None) if own is None else (own, self.window["name"])  # type: ignore[index]
+
+    @property
+    def solar(self) -> tuple[str, str | None]:
+        """What the sun costs: never above a share of the grid price that holds at the same moment."""
+        capped, named = self._capped(self.window)
+        plain, _ = self._capped(None)
+        if self.window is not None and (named or Fraction(capped) != Fraction(plain)):
+            return capped, self.window["name"]
+        return capped, None
+
+    def _capped(self, window: dict[str, Any] | None) -> tuple[str, bool]:
+        def of(field: str) -> str | None:
+            own = (window or {}).get(field)
+            found: str | None = self.tariff[field] if own is None else own
+            return found
+
+        named = (window or {}).get("solar_eur_per_kwh") is not None
+        price, grid, percent = (
+            of("solar_eur_per_kwh") or "", of("grid_eur_per_kwh"), self.tariff.get("solar_at_most_percent_of_grid")
+        )  # fmt: skip
+        if percent is None or grid is None:
+            return price, named
+        most = Fraction(grid) * Fraction(percent) / 100
+        return (price if Fraction(price) <= most else digits(most)), named
+
+
+def digits(value: Fraction) -> str:
+    """Print a fraction that has an end with all its decimals and no more."""
+    places = 0
+    while (value * 10**places).denominator != 1:
+        places += 1
+    return decimal((value * 10**places).numerator, places) if places else str(value)
+
+
+def slots(month: Month, found: dict[str, Any] | None) -> list[Slot]:
+    """Cut the month where prices change: from the totals, or with windows from all openings (see `divided`)."""
+    named = [stretch for stretch in month.stretches if in_force(month.rules["tariffs"], stretch["from"]).get("windows")]
+    if named and found is None:
+        raise Unchecked(
+            "Where the lines' figures of the sun come from was not checked: prices change within the day, and for that"
+            " all openings are needed."
+        )
+    if named and found is not None:
+        return [slot for number, _ in enumerate(month.stretches) for slot in cut(month, number, found)]
+    whole_days = []
+    for place, stretch in enumerate(month.stretches):
+        slot = Slot(month, stretch, None)
+        for label, one in month.spells.items():
+            part = one["parts"][place]
+            if part is not None:
+                slot.there.add(label)
+                slot.given[label] = whole(part["shared_mwh"])
+                slot.unused[label] = whole(part["unused_mwh"] or 0)
+                slot.used += whole(part["consumed_mwh"])
+        slot.surplus, slot.common = stretch["surplus_mwh"], stretch["common_shared_mwh"] or 0
+        slot.used += stretch["common_used_mwh"] or 0
+        whole_days.append(slot)
+    return whole_days
+
+
+def cut(month: Month, number: int, found: dict[str, Any]) -> list[Slot]:
+    """Cut a stretch by the hours of the week: an interval lies where its start does, by the clock on the wall."""
+    stretch, told, zone = month.stretches[number], month.totals["intervals"], ZoneInfo(month.rules["timezone"])
+    tariff = in_force(month.rules["tariffs"], stretch["from"])
+    windows = tariff.get("windows") or []
+    hours: dict[int, int] = {minute: place for place, one in enumerate(windows) for minute in minutes_of(one)}
+    cuts: dict[int, Slot] = {}
+    begin, common = instant(told["start"]), found.get("common")
+    for place in range(stretch["first"], stretch["end"]):
+        local = (begin + timedelta(seconds=told["seconds"] * place)).astimezone(zone)
+        which = hours.get((local.weekday() * 24 + local.hour) * 60 + local.minute, -1)
+        if which not in cuts:
+            cuts[which] = Slot(month, stretch, windows[which] if which >= 0 else None)
+        slot, given = cuts[which], 0
+        for label in month.spells:
+            content = found[label]
+            at = place - content["first"]
+            if 0 <= at < len(content["shared_mwh"]):
+                slot.there.add(label)
+                slot.given[label] += content["shared_mwh"][at]
+                slot.unused[label] += found["unused"].get((label, place), 0)
+                slot.used += content["consumed_mwh"][at] or 0
+                given += content["shared_mwh"][at]
+        if common is not None:
+            slot.common += common["shared_mwh"][place]
+            slot.used += common["consumed_mwh"][place] or 0
+            given += common["shared_mwh"][place]
+        slot.surplus += (found["sun"]["sun_mwh"][place] or 0) - given
+    return [cuts[which] for which in sorted(cuts)]
+
+
+def minutes_of(window: dict[str, Any]) -> list[int]:
+    """Minutes of the week that a window covers, from the midnight on which Monday begins; it may go over midnight."""
+    start, until = (int(window[name][:2]) * 60 + int(window[name][3:]) for name in ("from", "until"))
+    length = until - start if until > start else until - start + 24 * 60
+    days = [WEEK.index(day) for day in window.get("days", WEEK)]
+    return [(day * 24 * 60 + start + minute) % (7 * 24 * 60) for day in days for minute in range(length)]
+
+
+def by_price(found: list[Slot], price: Any) -> list[tuple[str, str | None, list[Slot]]]:
+    groups: dict[Any, tuple[str, str | None, list[Slot]]] = {}
+    for slot in found:
+        text, window = price(slot)
+        groups.setdefault((Fraction(text), window), (text, window, []))[2].append(slot)
+    return list(groups.values())
+
+
+def credited(month: Month, slot: Slot) -> dict[str, Fraction]:
+    """Whose the surplus of a slot is, by the sharing rule [mWh]."""
+    if slot.rule["surplus"] == "owner":
+        return {month.owner: Fraction(slot.surplus)}
+    if slot.rule["surplus"] == "community":
+        weigh = {
+            label: (Fraction(slot.rule["weights"][label.split("|")[1]]) if slot.rule["key"] in WEIGHTED else 1)
+            * days_of(month.entries[label], slot.stretch)
+            for label in month.spells
+        }
+        each = Fraction(slot.surplus) / (sum(weigh.values()) or 1)
+        return {label: weight * each for label, weight in weigh.items()}
+    demand(sum(slot.unused.values()) == slot.surplus, "Unused energy of all entries is not the surplus.")
+    return {label: Fraction(amount) for label, amount in slot.unused.items()}
+
+
+def expected_sun(month: Month, opened: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     """Charges for sun, surplus, the common area and the fixed amount, from totals, rules and prices."""
     found: list[dict[str, Any]] = []
-    labels = list(month.spells)
+    labels, every = list(month.spells), slots(month, opened)
 
-    def groups(field: str) -> list[tuple[str, list[int]]]:
-        by_price: dict[Fraction, tuple[str, list[int]]] = {}
-        for place, stretch in enumerate(month.stretches):
-            price = in_force(month.rules["tariffs"], stretch["from"])[field]
-            by_price.setdefault(Fraction(price), (price, []))[1].append(place)
-        return list(by_price.values())
+    def add(code: str, group: list[Slot], price: str | None, window: str | None, factor: Fraction, basis: Any) -> None:
+        rate = group[0].tariff["vat_percent"]["electricity"]
+        found.append(
+            {"code": code, "price_eur": price, "window": window, "vat_percent": rate, "factor": factor, "basis": basis}
+        )
 
-    def add(code: str, places: list[int], price: str | None, factor: Fraction, basis: dict[str, Fraction]) -> None:
-        rate = in_force(month.rules["tariffs"], month.stretches[places[0]]["from"])["vat_percent"]["electricity"]
-        found.append({"code": code, "price_eur": price, "vat_percent": rate, "factor": factor, "basis": basis})
+    def surplus(code: str, price: str, window: str | None, parts: list[tuple[Slot, Fraction]]) -> None:
+        basis = dict.fromkeys([*labels, month.owner], Fraction(0))
+        for slot, share in parts:
+            for label, amount in credited(month, slot).items():
+                basis[label] += amount * share / 10**6
+        add(code, [slot for slot, _ in parts], price, window, -Fraction(price) * 100, basis)
 
-    for price, places in groups("solar_eur_per_kwh"):
-        basis = {label: Fraction(sum(shares(month, label, places, "shared_mwh")), 10**6) for label in labels}
-        add("solar", places, price, Fraction(price) * 100, basis)
-    for price, places in groups("feed_in_eur_per_kwh"):
-        credit = dict.fromkeys([*labels, month.owner], Fraction(0))
-        for place in places:
-            stretch = month.stretches[place]
-            rule, surplus = in_force(month.rules["sharing"], stretch["from"]), stretch["surplus_mwh"]
-            if rule["surplus"] == "owner":
-                credit[month.owner] += surplus
-            elif rule["surplus"] == "community":
-                weigh = {
-                    label: (Fraction(rule["weights"][label.split("|")[1]]) if rule["key"] in WEIGHTED else 1)
-                    * days_of(month.entries[label], stretch)
-                    for label in labels
-                }
-                for label, weight in weigh.items():
-                    credit[label] += Fraction(surplus) * weight / sum(weigh.values()) if weight else 0
-            else:
-                unused = {label: sum(shares(month, label, [place], "unused_mwh")) for label in labels}
-                demand(sum(unused.values()) == surplus, "Unused energy of all entries is not the surplus.")
-                for label in labels:
-                    credit[label] += unused[label]
-        basis = {label: amount / 10**6 for label, amount in credit.items()}
-        add("feed_in", places, price, -Fraction(price) * 100, basis)
+    for price, window, group in by_price(every, lambda slot: slot.solar):
+        basis = {label: Fraction(sum(slot.given[label] for slot in group), 10**6) for label in labels}
+        add("solar", group, price, window, Fraction(price) * 100, basis)
+    netting = [slot for slot in every if slot.netting]
+    left = sum(slot.surplus for slot in netting)
+    drawn = sum(slot.used - sum(slot.given.values()) - slot.common for slot in netting)
+    netted = Fraction(min(left, drawn), left) if left else Fraction(0)
+    for price, window, group in by_price(every, lambda slot: slot.price("feed_in_eur_per_kwh")):
+        surplus("feed_in", price, window, [(slot, 1 - netted if slot.netting else Fraction(1)) for slot in group])
+    for price, window, group in by_price(netting if netted else [], lambda slot: slot.price("grid_eur_per_kwh")):
+        surplus("netting", price, window, [(slot, netted) for slot in group])
     cost = Fraction(sum(amount for _, amount in invoices(month, "common")))
-    for stretch in month.stretches:
-        price = in_force(month.rules["tariffs"], stretch["from"])["solar_eur_per_kwh"]
-        cost += Fraction(stretch["common_shared_mwh"] or 0, 10**6) * Fraction(price) * 100
+    cost += sum(Fraction(slot.common, 10**6) * Fraction(slot.solar[0]) * 100 for slot in every)
     if cost:
         basis = measure(month, "floor_area")
-        add("common", [0], None, per_part(cost, basis), basis)
-    for price, places in groups("fixed_eur_per_month"):
+        add("common", every, None, None, per_part(cost, basis), basis)
+    for price, _, group in by_price(
+        [Slot(month, stretch, None) for stretch in month.stretches], lambda slot: slot.price("fixed_eur_per_month")
+    ):
         basis = {
-            label: Fraction(sum(days_of(month.entries[label], month.stretches[place]) for place in places))
-            for label in labels
+            label: Fraction(sum(days_of(month.entries[label], slot.stretch) for slot in group)) for label in labels
         }
-        add("fixed", places, price, Fraction(price) * 100 / month.days, basis)
+        add("fixed", group, price, None, Fraction(price) * 100 / month.days, basis)
     return found
-
-
-def shares(month: Month, label: str, places: list[int], name: str) -> list[int]:
-    parts = [month.spells[label]["parts"][place] for place in places]
-    return [whole(part[name]) for part in parts if part is not None]
 
 
 def measure(month: Month, by: str) -> dict[str, Fraction]:
@@ -577,6 +705,7 @@ def sourced(month: Month, codes: tuple[str, ...], expected: Any, *sections: str)
         code, price = one["code"], one["price_eur"]
         name = code if price is None else f"{code} at {price}"
         demand(price == should["price_eur"], f"{name}: the price is another.")
+        demand(one.get("window") == should.get("window"), f"{name}: it holds at other hours.")
         demand(Fraction(one["vat_percent"]) == Fraction(should["vat_percent"]), f"{name}: the VAT is another.")
         demand(Fraction(one["factor"]) == should["factor"], f"{name}: the factor is {should['factor']}.")
         basis = {label: part for label, part in should["basis"].items() if part}
@@ -604,7 +733,7 @@ def amounts(month: Month) -> None:
         for label, part in parts.items():
             expected[label].append(money_of(charge, part, rate, including=month.including))
     for label, entry in month.entries.items():
-        shown = [{name: line[name] for name in SHOWN} for line in entry["lines"]]
+        shown = [{name: line.get(name) for name in SHOWN} for line in entry["lines"]]
         demand(shown == expected[label], f"The lines of {label} are not what its charges come to.")
         if entry["flat"] is None:
             demand(entry["electricity"] is None and entry["heat"] is None, "The owner's own entry has energy.")
@@ -614,7 +743,7 @@ def amounts(month: Month) -> None:
             demand(cents(entry["heat"][f"{which}_eur"]) == sums, f"{which}_eur of {label} is not that of its lines.")
 
 
-SHOWN = ("code", "price_eur", "vat_percent", "net_eur", "vat_eur", "amount_eur")
+SHOWN = ("code", "price_eur", "window", "vat_percent", "net_eur", "vat_eur", "amount_eur")
 
 
 def money_of(charge: dict[str, Any], part: int, rate: Fraction, *, including: bool) -> dict[str, Any]:
@@ -624,6 +753,7 @@ def money_of(charge: dict[str, Any], part: int, rate: Fraction, *, including: bo
     return {
         "code": charge["code"],
         "price_eur": charge["price_eur"],
+        "window": charge.get("window"),
         "vat_percent": decimal(half_up(rate * 10**4), 2),
         "net_eur": decimal(net, 2),
         "vat_eur": decimal(vat, 2),
@@ -633,6 +763,8 @@ def money_of(charge: dict[str, Any], part: int, rate: Fraction, *, including: bo
 
 def quantities(month: Month) -> None:
     """Quantities that lines print are those they were charged by."""
+    # Where surplus is netted, the netted part of each slot is rounded and the rest is what remains of the surplus.
+    near = len(month.charges) if any(one["code"] == "netting" for one in month.charges) else 0
     for label, entry in month.entries.items():
         mine = [
             one for one in month.charges
@@ -640,8 +772,10 @@ def quantities(month: Month) -> None:
         ]  # fmt: skip
         for charge, line in zip(mine, entry["lines"], strict=True):
             basis = Fraction(charge["basis"][label])
-            if charge["code"] in ("solar", "feed_in"):
-                demand(line["quantity"] == decimal(half_up(basis * 10**6), 6), f"{label}: {charge['code']} in kWh.")
+            if charge["code"] in ("solar", "feed_in", "netting"):
+                printed, off = Fraction(line["quantity"]) * 10**6, near if charge["code"] != "solar" else 0
+                demand(line["quantity"] == decimal(whole(printed.numerator), 6), f"{label}: {charge['code']} in kWh.")
+                demand(abs(printed - half_up(basis * 10**6)) <= off, f"{label}: {charge['code']} in kWh.")
                 demand(line["unit"] == "kWh", f"{label}: unit of {charge['code']}.")
             elif line["quantity"] is not None:
                 demand(line["unit"] in UNITS.get(charge["code"], (line["unit"],)), f"{label}: a unit is another.")
@@ -671,18 +805,18 @@ def totals_of(entry: dict[str, Any]) -> None:
     demand(cents(entry["balance_eur"]) == total - cents(entry["advance_eur"]), "The balance is another.")
 
 
-def saved(month: Month) -> None:
+def saved(month: Month, opened: dict[str, Any] | None = None) -> None:
     """What the sun saved is what the same energy would have cost from the grid, less its price."""
     month.knows("tariffs")
-    for label, told in month.spells.items():
+    every = slots(month, opened)
+    for label in month.spells:
         shown, exact, known = month.entries[label]["electricity"], Fraction(0), True
-        for stretch, part in zip(month.stretches, told["parts"], strict=True):
-            tariff = in_force(month.rules["tariffs"], stretch["from"])
-            if part is not None and tariff["grid_eur_per_kwh"] is None:
+        for slot in every:
+            grid, _ = slot.price("grid_eur_per_kwh")
+            if grid is not None:
+                exact += slot.given[label] * (Fraction(grid) - Fraction(slot.solar[0])) / 10**4
+            elif label in slot.there:
                 known = False
-            elif part is not None:
-                price = Fraction(tariff["grid_eur_per_kwh"]) - Fraction(tariff["solar_eur_per_kwh"])
-                exact += part["shared_mwh"] * price / 10**4
         if shown is not None:
             should = decimal(half_up(exact), 2) if known else None
             demand(shown["saved_eur"] == should, f"{label} saved {should}.")
@@ -760,7 +894,8 @@ def own_of(month: Month, label: str) -> dict[str, Any]:
     charges = []
     for one in month.charges:
         if label in one["basis"]:
-            mine = {name: one[name] for name in ("code", "price_eur", "vat_percent", "factor")}
+            shown = ("code", "price_eur", "window", "vat_percent", "factor")
+            mine = {name: one[name] for name in shown if name in one}
             if one["price_eur"] is None:
                 mine["factor"] = decimal(half_up(Fraction(one["factor"]) * 10**6), 6)
             charges.append(mine | {"basis": one["basis"][label]})
@@ -850,8 +985,12 @@ def own_shares(content: dict[str, Any], parts: list[dict[str, Any]], sun: list[i
                 demand(got > due - 1, f"{at}, less than its weight allows.")
 
 
-def divided(month: Month, found: dict[str, dict[str, Any]]) -> None:
-    """With all openings: every share of every interval, by the key, to the milliwatt-hour."""
+def divided(month: Month, found: dict[str, dict[str, Any]]) -> dict[tuple[str, int], int]:
+    """With all openings: every share of every interval, by the key, to the milliwatt-hour.
+
+    It returns what each entry was entitled to in an interval and did not use.
+    """
+    left: dict[tuple[str, int], int] = {}
     sun, common = found["sun"]["sun_mwh"], found.get("common")
     told = month.totals["intervals"]
     begin = instant(told["start"])
@@ -874,7 +1013,8 @@ def divided(month: Month, found: dict[str, dict[str, Any]]) -> None:
             for flat, (label, content) in here.items():
                 got = content["shared_mwh"][place - content["first"]]
                 demand(got == given[flat], f"{label} at {start}: {got} mWh, by the key {given[flat]}.")
-                unused[label] += parts.get(flat, 0)
+                left[label, place] = parts.get(flat, 0)
+                unused[label] += left[label, place]
             if common is not None:
                 demand(common["shared_mwh"][place] == given["common"], f"The common area at {start} differs.")
             spare += (sun[place] or 0) - sum(given.values())
@@ -882,6 +1022,7 @@ def divided(month: Month, found: dict[str, dict[str, Any]]) -> None:
         for label, one in month.spells.items():
             if one["parts"][number] is not None and rule["surplus"] == "unused_share":
                 demand(one["parts"][number]["unused_mwh"] == unused[label], f"What {label} left unused differs.")
+    return left
 
 
 def interval(
@@ -982,9 +1123,11 @@ def corporation(files: dict[str, bytes], seal: dict[str, Any], openings: list[An
     )
     sentence("The account of the pellets closes and follows from deliveries and counts.", fuel, month)
     sentence("The cost of heat is the pellets burnt and the invoices.", pool, month)
-    sun = ("solar", "feed_in", "common", "fixed")
-    text = "Lines for sun, surplus, common area and fixed amount follow from totals, rules and prices."
-    sentence(text, sourced, month, sun, expected_sun, "sharing", "tariffs")
+    sun = ("solar", "feed_in", "netting", "common", "fixed")
+    follow = "Lines for sun, surplus, common area and fixed amount follow from totals, rules and prices."
+    hourly = any(tariff.get("windows") for tariff in month.rules["tariffs"])
+    if not hourly:
+        sentence(follow, sourced, month, sun, expected_sun, "sharing", "tariffs")
     heat = ("heat_measured", "heat_fixed")
     text = "Lines for heat follow from its cost, heat meters, areas and days."
     sentence(text, sourced, month, heat, expected_heat, "heat", "tariffs")
@@ -997,9 +1140,19 @@ def corporation(files: dict[str, bytes], seal: dict[str, Any], openings: list[An
     )
     sentence("Quantities on lines are those they are charged by.", quantities, month)
     sentence("Totals, advances and balances are right.", balances, month)
-    sentence("What the sun saved is right.", saved, month)
+    if not hourly:
+        sentence("What the sun saved is right.", saved, month)
     sentence("Postings sum to zero and agree with the statements.", booked, month)
     sentence("The commitments to every entry are those in the seal.", committed, month, seal)
+    opened = by_intervals(month, seal, openings, report)
+    if hourly:
+        sentence(follow, sourced, month, sun, lambda month: expected_sun(month, opened), "sharing", "tariffs")
+        sentence("What the sun saved is right.", saved, month, opened)
+
+
+def by_intervals(month: Month, seal: dict[str, Any], openings: list[Any], report: Report) -> dict[str, Any] | None:
+    """Check what openings open; with all of them and nothing wrong, return what is in them."""
+    sentence = report.check
     found: dict[str, dict[str, Any]] = {}
     for opening in openings:
         proved = report.check("An opening is what was sealed.", match, month, seal, opening)
@@ -1017,12 +1170,14 @@ def corporation(files: dict[str, bytes], seal: dict[str, Any], openings: list[An
             mine = own_of(month, label)["parts"]
             sentence(f"Shares of {label} are within sun and key.", own_shares, content, mine, found["sun"]["sun_mwh"])
     if not missing:
-        sentence("Every share of every interval is what the key gives, to the milliwatt-hour.", divided, month, found)
-    else:
-        report.unchecked.append(
-            "Shares of every interval were not recomputed by the key: for that all openings are needed,"
-            f" and {len(missing)} of {len(missing) + len(found)} are not here."
-        )
+        text = "Every share of every interval is what the key gives, to the milliwatt-hour."
+        unused = sentence(text, divided, month, found)
+        return None if unused is None else {**found, "unused": unused}
+    report.unchecked.append(
+        "Shares of every interval were not recomputed by the key: for that all openings are needed,"
+        f" and {len(missing)} of {len(missing) + len(found)} are not here."
+    )
+    return None
 
 
 def match(month: Month, seal: dict[str, Any], opening: Any) -> str:
@@ -1102,7 +1257,7 @@ def belongs(own: dict[str, Any], proof: dict[str, Any], seal: dict[str, Any]) ->
 def own_lines(own: dict[str, Any]) -> None:
     left = list(own["charges"])
     for line in own["entry"]["lines"]:
-        same = [one for one in left if (one["code"], one["price_eur"]) == (line["code"], line["price_eur"])]
+        same = [one for one in left if all(one.get(name) == line.get(name) for name in ("code", "price_eur", "window"))]
         demand(bool(same), f"{line['code']} has no charge.")
         charge = same[0]
         left.remove(charge)
@@ -1112,7 +1267,7 @@ def own_lines(own: dict[str, Any]) -> None:
         unsure = abs(basis) / 10**6 if charge["price_eur"] is None else 0
         part = cents(line["amount_eur"] if own["prices_include_vat"] else line["net_eur"])
         demand(abs(part - exact) < 1 + unsure, f"{line['code']} is {part} cents, by its basis {float(exact):.2f}.")
-        shown = {name: line[name] for name in SHOWN}
+        shown = {name: line.get(name) for name in SHOWN}
         demand(shown == money_of(charge, part, rate, including=own["prices_include_vat"]), f"VAT of {line['code']}.")
     for charge in left:
         exact = Fraction(charge["basis"]) * Fraction(charge["factor"])

@@ -57,8 +57,8 @@ def synthetic() -> House:
     return sealed_house(file, Month(2026, 1), readingsfile.read(SYNTHETIC / "readings.csv", file.community))
 
 
-def drawn(seed: int, changes: Mapping[str, str] | None = None) -> House:
-    """The house that a number stands for; ``changes`` are put into every one of its sharing rules."""
+def drawn(seed: int, changes: Mapping[str, str] | None = None, prices: Mapping[str, Any] | None = None) -> House:
+    """The house that a number stands for; ``changes`` go into all its sharing rules, ``prices`` into all tariffs."""
     chance = Chance(seed)
     month = Month.parse(chance.choice(MONTHS))
     tree = tree_of(chance, month)
@@ -69,6 +69,7 @@ def drawn(seed: int, changes: Mapping[str, str] | None = None) -> House:
         tree["sharing"] = [
             {"from": rule["from"], "common": rule["common"], **base, **changes} for rule in tree["sharing"]
         ]
+    tree["tariffs"] = [tariff | dict(prices or {}) for tariff in tree["tariffs"]]
     begins = [microseconds(hour) for hour in oracle.hours(month.first_day, month.end_day, ZoneInfo(tree["timezone"]))]
     known = readings(quantities(tree, len(begins), chance), begins)
     return sealed_house(build(tree, "the case"), month, known)
