@@ -6,12 +6,16 @@ tests/integration/test_front_door.py among others.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
 from wijkenergie.cli import main
 
@@ -25,6 +29,19 @@ class Said:
     stderr: str
 
 
+@contextmanager
+def own_log() -> Iterator[None]:
+    """Undo what a command does to the log of its process: it writes to a standard error that is gone afterwards."""
+    before, root = structlog.get_config(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
 @dataclass(frozen=True)
 class CommandLine:
     """Runs ``wijkenergie WORDS...`` in a folder, with nobody at the keyboard; an unforeseen failure raises."""
@@ -36,7 +53,7 @@ class CommandLine:
     def __call__(self, *words: str, **environment: str) -> Said:
         self.capsys.readouterr()
         code: object = 0
-        with pytest.MonkeyPatch.context() as patch, Path(os.devnull).open(encoding="utf-8") as nobody:
+        with own_log(), pytest.MonkeyPatch.context() as patch, Path(os.devnull).open(encoding="utf-8") as nobody:
             patch.chdir(self.folder)
             patch.setattr(sys, "argv", ["wijkenergie", *words])
             patch.setattr(sys, "stdin", nobody)
