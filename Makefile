@@ -20,7 +20,7 @@ demo: $(VENV)/.runtime ## a whole building on this machine, in the browser; stop
 	@$(RUN)/wijkenergie demo $(ARGS)
 
 test: $(VENV)/.dev ## the tests CI runs, 12 minutes at most, JOBS=2 at once; ends with what was skipped and why
-	@$(RUN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile $(ARGS)
+	@$(RUN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 test-long: $(VENV)/.dev ## everything else: crash loops, long fuzzing, the whole access matrix, the golden year
 	@$(RUN)/python -m pytest -m long $(ARGS)

@@ -3,6 +3,8 @@
 =====================  ===========================================================================================
 `server_url`           the server's own database, for tests that make databases or roles
 `template_name`        a migrated database on it to `clone`, for fixtures that many tests share
+`house_name`           the same with the building of `tests.support.house` in it, two months settled
+`town_name`            the same with the building of `tests.support.finaltown` in it, a month of readings
 `database_url`         a fresh, migrated database for this test alone
 `empty_database_url`   a fresh database with nothing in it
 `broker`               a mosquitto with ``url``, ``host``, ``port``, ``stop()``, ``kill()``, ``start()``
@@ -16,7 +18,9 @@ Tests in ``integration/``, ``browser/``, ``crash/`` and ``benchmark/`` carry the
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -24,7 +28,7 @@ from hypothesis import settings
 
 from core.db.server import temporary
 from tests.support.broker import Broker, find_mosquitto
-from tests.support.postgres import clone, template
+from tests.support.postgres import clone, quick_folder, template
 
 pytest_plugins = ["tests.support.tally"]
 
@@ -46,7 +50,10 @@ def server_url() -> Iterator[str]:
     if _SERVER:
         yield _SERVER
     else:
-        with temporary() as server:
+        with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+            patch.setattr(tempfile, "tempdir", quick_folder())
+            server = stack.enter_context(temporary())
+            patch.undo()
             yield server.url_of("postgres")
 
 
@@ -54,6 +61,24 @@ def server_url() -> Iterator[str]:
 def template_name(server_url: str) -> Iterator[str]:
     """Name of a migrated database that can be cloned."""
     with template(server_url) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def house_name(server_url: str, template_name: str) -> Iterator[str]:
+    """Name of a database with a building whose months are settled and who lives there, to be cloned."""
+    from tests.support.house import seed  # noqa: PLC0415 - the whole web server comes with it, which few runs need
+
+    with template(server_url, template_name, seed) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def town_name(server_url: str, template_name: str) -> Iterator[str]:
+    """Name of a database with a small building and a month of readings that can become final, to be cloned."""
+    from tests.support.finalhouse import seed  # noqa: PLC0415 - as above
+
+    with template(server_url, template_name, seed) as name:
         yield name
 
 

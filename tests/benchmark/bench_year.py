@@ -147,10 +147,9 @@ def main(chosen: list[str]) -> None:
     wanted = [tuple(map(int, size.split("x"))) for size in chosen] or SIZES
     for flats, months in wanted:
         runs = measure(flats, months, runs=2)
-        name = f"settle_{flats}_flats_{months}_months"
-        print(f"{name} {min(float(run['seconds']) for run in runs):.2f} s")
-        print(f"{name}_memory {max(float(run['memory']) for run in runs):.0f} MB")
-        print(f"{name}_hashes {len({run['sha256'] for run in runs})} hashes")
+        print(f"settle_{flats}_flats_{months}_months {min(float(run['seconds']) for run in runs):.2f} s")
+        print(f"settle_{flats}_flats_{months}_months_memory {max(float(run['memory']) for run in runs):.0f} MB")
+        print(f"settle_{flats}_flats_{months}_months_hashes {len({run['sha256'] for run in runs})} hashes")
     if not chosen:
         for flats, months in LINEAR:
             (run,) = measure(flats, months)

@@ -47,9 +47,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def url(server_url: str, template_name: str) -> Iterator[str]:
-    with clone(server_url, template_name) as fresh:
-        house.seed(fresh)
+def url(server_url: str, house_name: str) -> Iterator[str]:
+    with clone(server_url, house_name) as fresh:
         yield fresh
 
 
@@ -264,10 +263,9 @@ def test_a_chart_is_named_and_told_in_words(visit: Visit) -> None:
 
 
 def test_a_hopper_that_is_nearly_empty_is_said_so_and_is_work_for_today(
-    browser: Browser, server_url: str, template_name: str
+    browser: Browser, server_url: str, house_name: str
 ) -> None:
-    with clone(server_url, template_name) as url:
-        house.seed(url)
+    with clone(server_url, house_name) as url:
         house.open_task(url)
         later = NOW + timedelta(days=5)
         with house.served(url, now=later) as address, browser.new_context(locale="nl-NL") as context:

@@ -87,9 +87,8 @@ SIGN_IN = {("GET", "/signin/{token}"), ("POST", "/signin/{token}"), ("POST", "/s
 
 
 @pytest.fixture(scope="module")
-def url(server_url: str, template_name: str) -> Iterator[str]:
-    with clone(server_url, template_name) as fresh:
-        house.seed(fresh)
+def url(server_url: str, house_name: str) -> Iterator[str]:
+    with clone(server_url, house_name) as fresh:
         house.seal(fresh)
         yield fresh
 

@@ -40,22 +40,15 @@ APRIL = "from=2026-04-01&until=2026-05-01"
 
 
 @pytest.fixture(scope="module")
-def seeded(server_url: str, template_name: str) -> Iterator[str]:
-    with clone(server_url, template_name) as url:
-        house.seed(url)
-        yield url
-
-
-@pytest.fixture(scope="module")
-def read_only(server_url: str, seeded: str) -> Iterator[tuple[str, str]]:
+def read_only(server_url: str, house_name: str) -> Iterator[tuple[str, str]]:
     """Address and database of a server that tests only ask."""
-    with house.copy(server_url, seeded) as url, house.served(url) as address:
+    with clone(server_url, house_name) as url, house.served(url) as address:
         yield address, url
 
 
 @pytest.fixture
-def fresh(server_url: str, seeded: str) -> Iterator[str]:
-    with house.copy(server_url, seeded) as url:
+def fresh(server_url: str, house_name: str) -> Iterator[str]:
+    with clone(server_url, house_name) as url:
         yield url
 
 

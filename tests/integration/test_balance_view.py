@@ -15,9 +15,8 @@ from tests.support.postgres import clone
 
 
 @pytest.fixture
-def seeded(server_url: str, template_name: str) -> Iterator[str]:
-    with clone(server_url, template_name) as url:
-        house.seed(url)
+def seeded(server_url: str, house_name: str) -> Iterator[str]:
+    with clone(server_url, house_name) as url:
         yield url
 
 

@@ -21,7 +21,6 @@ from core.db.connection import connect
 from core.errors import BadInput, Unavailable
 from core.time import rfc3339, utc_now
 from simulators.description import community_text
-from simulators.serve import Ready
 from simulators.truth import live_truth
 from tests.support.broker import Broker, free_port
 from tests.support.collecting import (
@@ -40,24 +39,19 @@ from tests.support.collecting import (
     until,
     watching,
 )
+from tests.support.simulated import simulated
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_simulated_building_arrives_in_the_database_digit_for_digit(database_url, broker):
-    command = [sys.executable, "-m", "simulators.serve", "--seed", "1", "--mqtt", broker.url, "--every", "2"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as building:
-        try:
-            assert building.stdout is not None
-            ready = Ready.parse(building.stdout.readline())
-            text = community_text(1, utc_now(), inverter_port=ready.inverter_port, boiler_port=ready.boiler_port)
-            community = parse(text).community
-            with collecting(community, database_url, broker.url):
-                meters = {meter.id for meter in community.meters}
-                until(lambda: {row[0] for row in rows(database_url, READINGS)} == meters, 30)
-                until(lambda: len(rows(database_url, READINGS)) > 2 * len(meters), 30)
-        finally:
-            building.terminate()
+    with simulated(broker.url, every=2) as ready:
+        text = community_text(1, utc_now(), inverter_port=ready.inverter_port, boiler_port=ready.boiler_port)
+        community = parse(text).community
+        with collecting(community, database_url, broker.url):
+            meters = {meter.id for meter in community.meters}
+            until(lambda: {row[0] for row in rows(database_url, READINGS)} == meters, 30)
+            until(lambda: len(rows(database_url, READINGS)) > 2 * len(meters), 30)
     stored = rows(database_url, READINGS)
     for meter, at, value in stored:
         assert value == live_truth(1, meter, at), (meter, at)
@@ -252,18 +246,12 @@ def test_a_sleeping_inverter_stops_nobody_else_and_is_named_in_the_health(databa
 
 
 def test_a_device_is_read_once_and_recorded_for_later(broker, tmp_path):
-    command = [sys.executable, "-m", "simulators.serve", "--seed", "1", "--mqtt", broker.url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as building:
-        try:
-            assert building.stdout is not None
-            ready = Ready.parse(building.stdout.readline())
-            link = f"modbus-tcp://127.0.0.1:{ready.inverter_port}/1"
-            (energy, *_) = read_once("sunspec.inverter", link)
-            assert Decimal(energy["value"]) == live_truth(1, "pv", datetime.fromisoformat(energy["time"]))
-            out = tmp_path / "roof.json"
-            record("sunspec.inverter", link, out)
-        finally:
-            building.terminate()
+    with simulated(broker.url) as ready:
+        link = f"modbus-tcp://127.0.0.1:{ready.inverter_port}/1"
+        (energy, *_) = read_once("sunspec.inverter", link)
+        assert Decimal(energy["value"]) == live_truth(1, "pv", datetime.fromisoformat(energy["time"]))
+        out = tmp_path / "roof.json"
+        record("sunspec.inverter", link, out)
     recorded = json.loads(out.read_text(encoding="utf-8"))
     lines = decode_recording("sunspec.inverter", out)
     assert [line for line in lines if "refused" not in line] == recorded["expect"]["readings"] != []

@@ -33,7 +33,7 @@ from simulators.history import history
 from simulators.truth import live_truth
 from tests.support.broker import free_port
 from tests.support.fielddevice import Words, f32, field_device, swapped
-from tests.support.postgres import clone, template
+from tests.support.postgres import clone
 from wijkenergie.surroundings import look_around
 
 ROOT = Path(__file__).parents[2]
@@ -52,8 +52,8 @@ def fill(url: str, now: datetime, port: int = 502) -> None:
 
 
 @pytest.fixture(scope="module")
-def noon_url(server_url: str) -> Iterator[str]:
-    with template(server_url) as name, clone(server_url, name) as url:
+def noon_url(server_url: str, template_name: str) -> Iterator[str]:
+    with clone(server_url, template_name) as url:
         fill(url, NOON)
         yield url
 

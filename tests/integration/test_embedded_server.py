@@ -19,6 +19,7 @@ import pytest
 from core.db import account, server
 from core.db.server import bin_dir, embedded, start, temporary
 from core.errors import Unavailable
+from tests.support.postgres import quick_folder
 
 pytestmark = pytest.mark.integration
 
@@ -40,7 +41,7 @@ running.stop()
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A data folder every account can pass through (pytest's own are closed), with a short path for the socket."""
-    parent = Path(tempfile.mkdtemp(prefix="wijk-"))
+    parent = Path(tempfile.mkdtemp(prefix="wijk-", dir=quick_folder()))
     parent.chmod(0o755)
     yield parent / "data"
     shutil.rmtree(parent)

@@ -25,12 +25,10 @@ LIMITS = json.dumps({"required_invoices": ["common"]})
 
 
 @pytest.fixture(scope="module")
-def desk(server_url: str, template_name: str) -> Iterator[tuple[str, str]]:
+def desk(server_url: str, house_name: str) -> Iterator[tuple[str, str]]:
     """Address and database of a served building of three flats; April can become final, May runs."""
-    with clone(server_url, template_name) as url:
-        april.seed(url)
-        with april.served(url) as address:
-            yield address, url
+    with clone(server_url, house_name) as url, april.served(url) as address:
+        yield address, url
 
 
 def test_the_corporation_makes_a_month_final_over_http(desk: tuple[str, str]) -> None:
@@ -88,10 +86,10 @@ def test_the_corporation_makes_a_month_final_over_http(desk: tuple[str, str]) ->
 
 
 def test_a_final_month_is_corrected_over_http_and_a_resident_sees_the_own_part(
-    server_url: str, template_name: str
+    server_url: str, house_name: str
 ) -> None:
     with (
-        clone(server_url, template_name) as url,
+        clone(server_url, house_name) as url,
         april.sealed(url) as address,
         april.client(address, url, "corporation") as corporation,
         april.client(address, url, "operator") as operator,
@@ -147,13 +145,18 @@ def names(archive: bytes) -> set[str]:
 
 
 @pytest.fixture
+def database_url(server_url: str, town_name: str) -> Iterator[str]:
+    """Address of a database with the small building in it."""
+    with clone(server_url, town_name) as url:
+        yield url
+
+
+@pytest.fixture
 def command(
     database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[str, str]]:
     """The command line on the small building, the clock at a time when February can become final."""
     monkeypatch.setenv("WIJKENERGIE_DATABASE_URL", database_url)
-    with connect(database_url) as connection:
-        finalhouse.fill(connection)
 
     def run_it(*args: object, code: int = 0) -> tuple[str, str]:
         monkeypatch.setattr(sys, "argv", ["wijkenergie", *map(str, args)])

@@ -30,6 +30,7 @@ from settlement.seal.bundle import SUN, resident_bundle
 from tests.support import finalhouse, finaltown
 from tests.support.finalhouse import LATER, NOW, SLUG
 from tests.support.finaltown import FEBRUARY, HOUR, START
+from tests.support.postgres import clone
 
 pytestmark = pytest.mark.integration
 
@@ -37,9 +38,14 @@ DEARER = {"date": "2026-02-21", "pool": "heat", "eur": "10.00", "invoice": "M-5"
 
 
 @pytest.fixture
-def house(database_url: str) -> Iterator[Connection]:
-    with connect(database_url) as connection:
-        finalhouse.fill(connection)
+def house_url(server_url: str, town_name: str) -> Iterator[str]:
+    with clone(server_url, town_name) as url:
+        yield url
+
+
+@pytest.fixture
+def house(house_url: str) -> Iterator[Connection]:
+    with connect(house_url) as connection:
         yield connection
 
 
@@ -215,11 +221,11 @@ def test_months_become_final_in_order(house: Connection) -> None:
         issue.correct(house, SLUG, march, late, "corporation")
 
 
-def test_two_workers_at_once_seal_one_month(house: Connection, database_url: str) -> None:
+def test_two_workers_at_once_seal_one_month(house: Connection, house_url: str) -> None:
     ready, ends = threading.Barrier(2), []
 
     def worker() -> None:
-        with connect(database_url) as connection:
+        with connect(house_url) as connection:
             ready.wait()
             try:
                 ends.append(issue.finalise(connection, SLUG, FEBRUARY, NOW, "corporation").sealed.number)
@@ -320,7 +326,7 @@ def test_openings_are_destroyed_once_and_on_record(house: Connection) -> None:
     assert store.bundle(house, SLUG, issued.sealed.number) is not None
 
 
-def test_a_backup_keeps_finals_as_they_are(house: Connection, empty_database_url: str, tmp_path: Path) -> None:
+def test_a_backup_keeps_finals_as_they_are(house: Connection, database_url: str, tmp_path: Path) -> None:
     for _ in range(2):
         run.settle(house, SLUG, FEBRUARY, NOW)
         finalhouse.take_in(house, {"el-A": {START + HOUR * 674: Decimal(480)}})
@@ -328,8 +334,7 @@ def test_a_backup_keeps_finals_as_they_are(house: Connection, empty_database_url
     add_cost(house)
     issue.correct(house, SLUG, FEBRUARY, LATER, "corporation")
     transfer.dump(house, tmp_path / "dump")
-    migrate(empty_database_url)
-    with connect(empty_database_url) as restored:
+    with connect(database_url) as restored:
         transfer.load(restored, tmp_path / "dump")
         assert fingerprint(restored) == fingerprint(house)
         assert store.of_month(restored, SLUG, "2026-02") == store.of_month(house, SLUG, "2026-02")
@@ -351,12 +356,12 @@ def test_a_backup_keeps_finals_as_they_are(house: Connection, empty_database_url
     assert verify.verify(second, previous="0" * 64).wrong != []
 
 
-def test_the_nightly_job_settles_no_final_month_and_finds_its_correction(house: Connection, database_url: str) -> None:
+def test_the_nightly_job_settles_no_final_month_and_finds_its_correction(house: Connection, house_url: str) -> None:
     issued = finalise(house)
     add_cost(house)
     march = range(finaltown.HOURS, finaltown.HOURS + 100)
     finalhouse.take_in(house, {"boiler": {START + HOUR * hour: Decimal(5 * hour) for hour in march}})
-    work = jobs.Work(database_url, finalhouse.SETTINGS, SLUG)
+    work = jobs.Work(house_url, finalhouse.SETTINGS, SLUG)
     jobs.settle_months(work, house, NOW + timedelta(days=1))
     assert house.execute("SELECT DISTINCT month FROM month WHERE status = 'provisional'").fetchall() == [("2026-03",)]
     assert store.of_month(house, SLUG, "2026-02") == [issued.sealed]

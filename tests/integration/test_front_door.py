@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from core.db.connection import connect
 from settlement import derive
+from tests.support.commandline import CommandLine
 
 COMMUNITY = """\
 community: de-mees
@@ -42,7 +42,6 @@ time,meter,value
 """
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -53,19 +52,21 @@ def house(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(house: Path, database_url: str) -> Run:
-    def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-P", "-m", "wijkenergie", *words],
-            cwd=house,
-            env={"PATH": "/usr/bin:/bin", "WIJKENERGIE_DATABASE_URL": database_url, **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+def run(house: Path, database_url: str, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    return CommandLine(capsys, house, database_url)
 
-    return command
+
+def program(house: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Start the program itself, as it is installed."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "wijkenergie", *words],
+        cwd=house,
+        env={"PATH": "/usr/bin:/bin", **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def count(url: str, table: str) -> int:
@@ -74,7 +75,20 @@ def count(url: str, table: str) -> int:
     return int(row[0]) if row else -1
 
 
-def test_apply_shows_the_difference_once_and_changes_nothing_twice(run: Run) -> None:
+def test_the_program_itself_works_and_fails_in_a_sentence_with_its_code(house: Path, database_url: str) -> None:
+    well = program(house, "apply", "house.yaml", WIJKENERGIE_DATABASE_URL=database_url)
+    assert (well.returncode, well.stderr) == (0, "")
+    assert "+ household h-a" in well.stdout
+    asked = program(house, "import", "readings.csv", WIJKENERGIE_DATABASE_URL=database_url)
+    assert asked.returncode == 2  # nobody is there to say yes
+    assert count(database_url, "reading") == 0
+    away = program(house, "settle", "2026-01", WIJKENERGIE_DATABASE_URL="postgresql://u:secret@127.0.0.1:1/x")
+    assert away.returncode == 3
+    (sentence,) = away.stderr.splitlines()
+    assert sentence.startswith("The database at 127.0.0.1:1/x cannot be reached (Connection refused).")
+
+
+def test_apply_shows_the_difference_once_and_changes_nothing_twice(run: CommandLine) -> None:
     first = run("apply", "house.yaml")
     assert first.returncode == 0, first.stderr
     assert "+ household h-a" in first.stdout
@@ -82,7 +96,7 @@ def test_apply_shows_the_difference_once_and_changes_nothing_twice(run: Run) -> 
     assert second.stdout.splitlines()[-1] == "The database is in line with the file."
 
 
-def test_apply_reports_an_event_the_database_knows_differently_and_keeps_its_own(run: Run, house: Path) -> None:
+def test_apply_reports_an_event_the_database_knows_differently_and_keeps_its_own(run: CommandLine, house: Path) -> None:
     run("apply", "house.yaml")
     text = COMMUNITY.replace("flat: A, from: 2026-01-01}", "flat: A, from: 2026-01-02}")
     (house / "house.yaml").write_text(text, encoding="utf-8")
@@ -92,7 +106,7 @@ def test_apply_reports_an_event_the_database_knows_differently_and_keeps_its_own
     assert not (house / "out").exists()
 
 
-def test_a_meter_with_readings_keeps_its_unit(run: Run, house: Path) -> None:
+def test_a_meter_with_readings_keeps_its_unit(run: CommandLine, house: Path) -> None:
     run("apply", "house.yaml")
     run("import", "readings.csv", "--yes")
     changed = COMMUNITY.replace("electricity, flat: A, unit: kWh", "electricity, flat: A, unit: MWh")
@@ -102,7 +116,9 @@ def test_a_meter_with_readings_keeps_its_unit(run: Run, house: Path) -> None:
     assert "has readings in kWh" in said.stderr
 
 
-def test_an_import_asks_then_counts_each_reading_once_and_can_be_taken_back(run: Run, database_url: str) -> None:
+def test_an_import_asks_then_counts_each_reading_once_and_can_be_taken_back(
+    run: CommandLine, database_url: str
+) -> None:
     run("apply", "house.yaml")
     asked = run("import", "readings.csv")
     assert asked.returncode == 2
@@ -117,7 +133,7 @@ def test_an_import_asks_then_counts_each_reading_once_and_can_be_taken_back(run:
     assert run("import", "--undo", "1").returncode == 2
 
 
-def test_gaps_names_the_meter_the_time_and_how_many_readings_are_missing(run: Run, house: Path) -> None:
+def test_gaps_names_the_meter_the_time_and_how_many_readings_are_missing(run: CommandLine, house: Path) -> None:
     run("apply", "house.yaml")
     quarters = [f"2026-01-{day:02}T{hour:02}:{minute:02}:00+01:00" for day in range(1, 32) for hour in range(24)
                 for minute in (0, 15, 30, 45)]  # fmt: skip
@@ -135,7 +151,7 @@ def test_gaps_names_the_meter_the_time_and_how_many_readings_are_missing(run: Ru
 
 
 def test_a_conflicting_import_keeps_the_known_value_and_sets_the_other_aside(
-    run: Run, house: Path, database_url: str
+    run: CommandLine, house: Path, database_url: str
 ) -> None:
     run("apply", "house.yaml")
     run("import", "readings.csv", "--yes")
@@ -145,7 +161,7 @@ def test_a_conflicting_import_keeps_the_known_value_and_sets_the_other_aside(
     assert count(database_url, "reading") == 4
 
 
-def test_people_are_added_get_a_link_and_are_removed(run: Run) -> None:
+def test_people_are_added_get_a_link_and_are_removed(run: CommandLine) -> None:
     run("apply", "house.yaml")
     assert run("person", "add", "bewoner-A", "--role", "resident", "--household", "h-a").returncode == 0
     assert run("person", "link", "bewoner-A").stdout.startswith("http://127.0.0.1:8000/signin/")
@@ -158,7 +174,7 @@ def test_people_are_added_get_a_link_and_are_removed(run: Run) -> None:
 
 
 def test_a_backup_restores_into_an_empty_database_and_refuses_a_full_one(
-    run: Run, house: Path, empty_database_url: str
+    run: CommandLine, house: Path, empty_database_url: str
 ) -> None:
     run("apply", "house.yaml")
     run("import", "readings.csv", "--yes")
@@ -188,7 +204,7 @@ def test_a_backup_restores_into_an_empty_database_and_refuses_a_full_one(
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_sentence(
-    run: Run, words: tuple[str, ...], environment: dict[str, str], code: int, sentence: str
+    run: CommandLine, words: tuple[str, ...], environment: dict[str, str], code: int, sentence: str
 ) -> None:
     said = run(*words, **environment)
     assert said.returncode == code
@@ -197,7 +213,7 @@ def test_what_is_wrong_is_said_in_one_sentence(
     assert "secret" not in said.stderr
 
 
-def test_the_demo_says_that_its_port_is_in_use(run: Run, house: Path) -> None:
+def test_the_demo_says_that_its_port_is_in_use(run: CommandLine, house: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = run("demo", "--port", str(port), "--data", str(house / "demo"))
@@ -206,7 +222,7 @@ def test_the_demo_says_that_its_port_is_in_use(run: Run, house: Path) -> None:
     assert not (house / "demo").exists()
 
 
-def test_a_rule_that_changes_the_shares_has_them_derived_anew(run: Run, house: Path, database_url: str) -> None:
+def test_a_rule_that_changes_the_shares_has_them_derived_anew(run: CommandLine, house: Path, database_url: str) -> None:
     run("apply", "house.yaml")
     run("import", "readings.csv", "--yes")
     with connect(database_url) as connection:
@@ -220,7 +236,7 @@ def test_a_rule_that_changes_the_shares_has_them_derived_anew(run: Run, house: P
         assert row == (600_000,)
 
 
-def test_a_device_that_does_not_fit_is_named_with_its_line(run: Run, house: Path) -> None:
+def test_a_device_that_does_not_fit_is_named_with_its_line(run: CommandLine, house: Path) -> None:
     device = "devices:\n  - {id: inverter, profile: sunspec.invertr, link: 'modbus-tcp://127.0.0.1:502/1', feeds: {}}\n"
     (house / "house.yaml").write_text(COMMUNITY + device, encoding="utf-8")
     said = run("check", "house.yaml")

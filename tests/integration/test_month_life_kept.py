@@ -24,7 +24,7 @@ from settlement.replay import settle_document
 from tests.support import finalhouse, finaltown
 from tests.support.finalhouse import LATER, SLUG
 from tests.support.finaltown import FEBRUARY
-from tests.support.monthlife import Desk, Document, MonthLife
+from tests.support.monthlife import Desk, Document, MonthLife, registers
 from tests.support.postgres import clone
 
 pytestmark = pytest.mark.integration
@@ -45,7 +45,8 @@ class Kept(Desk):
         finalhouse.fill(self.connection, {"pv": {}})
         self.rows: Rows = set()
 
-    def write(self, values: dict[str, dict[datetime, Decimal]], sections: Document) -> None:
+    def write(self, late: frozenset[str], sections: Document, *, lost: bool) -> None:
+        values = registers(late, lost=lost)
         rows = {(meter, at, value) for meter, one in values.items() for at, value in one.items()}
         for meter, at, _ in self.rows - rows:
             self.connection.execute("DELETE FROM reading WHERE (community, meter, time) = (%s, %s, %s)",

@@ -46,6 +46,7 @@ from tests.support.collecting import (
     until,
     watching,
 )
+from tests.support.postgres import quick_folder
 from tests.support.proxy import Proxy
 
 TOPIC = "wijkenergie/small/el-A01"
@@ -70,7 +71,7 @@ class Database:
 
 @pytest.fixture
 def database() -> Iterator[Database]:
-    folder = Path(tempfile.mkdtemp(prefix="wijkenergie-"))
+    folder = Path(tempfile.mkdtemp(prefix="wijkenergie-", dir=quick_folder()))
     folder.chmod(0o711)  # as `temporary` does: the server's account may pass through
     server = Database(folder)
     try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +13,7 @@ from core.time import Month, utc_now
 from settlement import derive, run
 from settlement.run import exported
 from tests.integration.test_front_door import COMMUNITY
+from tests.support.commandline import CommandLine, Said
 
 READINGS = """\
 time,meter,value
@@ -26,24 +25,19 @@ time,meter,value
 2026-01-01T01:15:00+01:00,el-A,105
 """
 WHO = ("--by", "coordinator", "--why", "the display says otherwise")
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., Said]
 QUARTERS = "SELECT energy, quality, method FROM quarter WHERE meter = 'el-A' AND energy IS NOT NULL ORDER BY start"
 
 
 @pytest.fixture
-def command(tmp_path: Path, database_url: str) -> Command:
+def command(tmp_path: Path, database_url: str, capsys: pytest.CaptureFixture[str]) -> Command:
     (tmp_path / "house.yaml").write_text(COMMUNITY, encoding="utf-8")
     (tmp_path / "readings.csv").write_text(READINGS, encoding="utf-8")
 
-    def call(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "wijkenergie", *words],
-            cwd=tmp_path,
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), "WIJKENERGIE_DATABASE_URL": database_url},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    line = CommandLine(capsys, tmp_path, database_url)
+
+    def call(*words: str, code: int = 0) -> Said:
+        done = line(*words)
         assert done.returncode == code, done.stderr
         return done
 

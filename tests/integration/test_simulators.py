@@ -39,6 +39,7 @@ from simulators.modbus import close, port_of, serve_device
 from simulators.serve import Ready, main
 from simulators.truth import compare, live_truth, settlement_truth
 from tests.support.broker import Broker, free_port
+from tests.support.simulated import simulated
 
 SEED = 11
 ROOT = Path(__file__).parents[2]
@@ -123,7 +124,7 @@ def u32(words: Sequence[int]) -> int:
 
 
 def test_modbus_registers_are_the_truth_when_they_are_read_and_cannot_be_written(broker):
-    with building(broker) as (_, ready):
+    with simulated(broker.url, SEED) as ready:
         assert ready.seed == SEED
         with modbus(ready.host, ready.boiler_port) as boiler, modbus(ready.host, ready.inverter_port) as inverter:
             heat = 0
@@ -146,7 +147,7 @@ def test_modbus_registers_are_the_truth_when_they_are_read_and_cannot_be_written
 
 def test_every_device_speaks_over_mqtt_and_says_the_truth_of_its_own_second(broker):
     names = {topic.name for topic in topics(SEED)}
-    with listener(broker) as heard, building(broker, "--every", "1"):
+    with listener(broker) as heard, simulated(broker.url, SEED, every=1):
         heard.wait_for(4 * len(names))
     checked = set()
     for topic, payload, arrived in heard.heard:
@@ -176,7 +177,7 @@ def test_every_device_speaks_over_mqtt_and_says_the_truth_of_its_own_second(brok
 
 
 def test_messages_are_spaced_so_that_every_quarter_hour_boundary_is_said(broker):
-    with listener(broker, "wijkenergie/#") as heard, building(broker, "--every", "2"):
+    with listener(broker, "wijkenergie/#") as heard, simulated(broker.url, SEED, every=2):
         heard.wait_for(2)
     assert all(instant.timestamp() % 2 == 0 for instant in heard.times())
     assert QUARTER % 2 == 0

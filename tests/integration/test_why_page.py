@@ -17,9 +17,8 @@ JUNE = datetime(2026, 6, 3, 10, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def url(server_url: str, template_name: str) -> Iterator[str]:
-    with clone(server_url, template_name) as fresh:
-        house.seed(fresh)
+def url(server_url: str, house_name: str) -> Iterator[str]:
+    with clone(server_url, house_name) as fresh:
         yield fresh
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -18,16 +18,12 @@ from settlement.changes import Inputs, reasons
 from settlement.corrections import Case, booked
 from settlement.month import Settled
 from tests.support import finaltown
-from tests.support.monthlife import Desk, Document, MonthLife
+from tests.support.monthlife import Desk, Document, MonthLife, registers
 
 
 @lru_cache(maxsize=64)
-def settled(values: str, sections: str) -> tuple[Settled, Document, Inputs]:
-    registers = {
-        meter: {datetime.fromisoformat(at): Decimal(value) for at, value in rows.items()}
-        for meter, rows in json.loads(values).items()
-    }
-    return finaltown.settled(finaltown.town(**json.loads(sections)), registers)
+def settled(late: frozenset[str], sections: str, *, lost: bool) -> tuple[Settled, Document, Inputs]:
+    return finaltown.settled(finaltown.town(**json.loads(sections)), registers(late, lost=lost))
 
 
 class Memory(Desk):
@@ -39,9 +35,8 @@ class Memory(Desk):
         self.booked: dict[tuple[str, str], int] = {}
         self.inputs: Inputs | None = None
 
-    def write(self, values: dict[str, dict[datetime, Decimal]], sections: Document) -> None:
-        rows = {meter: {at.isoformat(): str(value) for at, value in one.items()} for meter, one in values.items()}
-        self.now = settled(json.dumps(rows), json.dumps(sections))
+    def write(self, late: frozenset[str], sections: Document, *, lost: bool) -> None:
+        self.now = settled(late, json.dumps(sections), lost=lost)
 
     def today(self) -> tuple[Settled, Document, Inputs]:
         assert self.now is not None

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from core.communityfile import build
 from core.db import config
-from core.db.connection import Connection
+from core.db.connection import Connection, connect
 from core.db.readings import insert_readings
 from core.settings import Settings
 from tests.support import finaltown
@@ -21,6 +21,12 @@ NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 LATER = datetime(2026, 3, 20, 12, tzinfo=UTC)
 
 Registers = Mapping[str, Mapping[datetime, Decimal]]
+
+
+def seed(url: str) -> None:
+    """`fill` a fresh database; tests clone the result (`town_name`)."""
+    with connect(url) as connection:
+        fill(connection)
 
 
 def fill(connection: Connection, values: Registers | None = None, **sections: Any) -> None:

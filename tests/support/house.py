@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
@@ -27,7 +26,6 @@ from core.settings import Settings
 from core.time import Month
 from settlement import derive, run
 from settlement.final import issue
-from tests.support.postgres import clone
 
 SLUG = "de-ster"
 NOW = datetime(2026, 5, 13, 12, 20, tzinfo=UTC)
@@ -108,7 +106,7 @@ PEOPLE = {
 
 
 def seed(url: str) -> None:
-    """Fill a fresh database through the ways the product itself uses."""
+    """Fill a fresh database through the ways the product itself uses; tests clone the result (`house_name`)."""
     with connect(url) as connection, connection.transaction():
         config.apply(connection, parse(COMMUNITY), _FIRST, "test")
         insert_readings(connection, SLUG, _readings(), "test")
@@ -133,19 +131,11 @@ def seal(url: str) -> None:
 
 @contextmanager
 def sealed(url: str) -> Iterator[str]:
-    """Serve a fresh database whose April is final and not corrected."""
-    seed(url)
+    """Serve a seeded database whose April is made final and not corrected."""
     with connect(url) as connection:
         issue.finalise(connection, SLUG, Month.parse("2026-04"), NOW, "corporation")
     with served(url) as address:
         yield address
-
-
-@contextmanager
-def copy(server_url: str, url: str) -> Iterator[str]:
-    """Address of a copy of a seeded database nobody is connected to; dropped at the end."""
-    with clone(server_url, urlsplit(url).path.removeprefix("/")) as fresh:
-        yield fresh
 
 
 def open_task(url: str, kind: str = "refill") -> int:

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from copy import deepcopy
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
@@ -38,12 +39,30 @@ LOST = range(49)
 """Hours that a broken meter has nothing of, before which there is nothing either."""
 
 
-def true_registers() -> dict[str, dict[datetime, Decimal]]:
-    """What the meters truly showed: in the gaps nothing was used, up to the last hour."""
+@cache
+def registers(late: frozenset[str], *, lost: bool) -> dict[str, dict[datetime, Decimal]]:
+    """What is known of the meters' registers; to be looked at only.
+
+    In the gaps nothing was used, up to the last hour.
+
+    Parameters
+    ----------
+    late
+        Meters whose readings in their gap came.
+    lost
+        Whether a meter is broken.
+    """
     values = finaltown.registers()
     for meter, hours in GAPS.items():
+        stood = values[meter][START + HOUR * hours.start]
         for hour in hours:
-            values[meter][START + HOUR * hour] = values[meter][START + HOUR * hours.start]
+            if meter in late:
+                values[meter][START + HOUR * hour] = stood
+            else:
+                del values[meter][START + HOUR * hour]
+    if lost:
+        for hour in LOST:
+            del values["el-B"][START + HOUR * hour]
     return values
 
 
@@ -51,8 +70,8 @@ class Desk(ABC):
     """Where a month lives."""
 
     @abstractmethod
-    def write(self, values: dict[str, dict[datetime, Decimal]], sections: Document) -> None:
-        """Let these readings and these sections of the community count."""
+    def write(self, late: frozenset[str], sections: Document, *, lost: bool) -> None:
+        """Let these readings, by `registers`, and these sections of the community count."""
 
     @abstractmethod
     def recomputed(self) -> Document:
@@ -122,15 +141,7 @@ class MonthLife(RuleBasedStateMachine):
         self.write()
 
     def write(self) -> None:
-        values = true_registers()
-        for meter, hours in GAPS.items():
-            if meter not in self.known:
-                for hour in hours:
-                    del values[meter][START + HOUR * hour]
-        if self.lost:
-            for hour in LOST:
-                del values["el-B"][START + HOUR * hour]
-        self.desk.write(values, self.sections)
+        self.desk.write(frozenset(self.known), self.sections, lost=self.lost)
 
     @rule(days=st.integers(1, 5))
     def days_pass(self, days: int) -> None:

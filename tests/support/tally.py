@@ -29,8 +29,19 @@ ALLOWED_SKIPS = {
 }
 """Beginnings of the reasons CI accepts for a skipped test, and why."""
 
+LONGEST_FIRST = ("crash", "realyear", "browser", "damage", "integration", "property", "contract", "unit")
+"""Kinds in the order in which processes that share the work take up their files, so that none ends with a long one."""
+
 MARKED_FOLDERS = ("integration", "browser", "crash", "benchmark")
-_NEEDS_SERVER = {"server_url", "template_name", "database_url", "empty_database_url", "broker"}
+_NEEDS_SERVER = {
+    "server_url",
+    "template_name",
+    "house_name",
+    "town_name",
+    "database_url",
+    "empty_database_url",
+    "broker",
+}
 
 
 def kind_of(path: Path) -> str:
@@ -57,6 +68,12 @@ class Tally:
                 item.add_marker(kind)
             if _NEEDS_SERVER & set(getattr(item, "fixturenames", ())):
                 item.add_marker("integration")
+
+    @pytest.hookimpl(specname="pytest_collection_modifyitems", trylast=True)
+    def share_out(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Order kinds, each within itself as shuffled, where several processes share the work (pytest-xdist)."""
+        if hasattr(config, "workerinput"):
+            items.sort(key=lambda item: [*LONGEST_FIRST, kind_of(item.path)].index(kind_of(item.path)))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a test once, and the seconds of its set-up and its end with it."""
