@@ -249,8 +249,10 @@ def test_quantities_must_be_aligned_and_not_negative(row: str, sentence: str, ru
         (None, "there is no such file"),
         (b"time,meter,value\n\xff\xfe,\n", "not UTF-8 text"),
         (b"", "the first line must be"),
+        (b"x" * 200_000, "readings.csv:1: this is not CSV: field larger than"),
+        (b"time,meter,value\n\n" + b"x" * 200_000, "readings.csv:3: this is not CSV: field larger than"),
     ],
-    ids=["missing", "not text", "empty"],
+    ids=["missing", "not text", "empty", "an endless header", "an endless row"],
 )
 def test_what_is_no_readings_file_is_refused(content: bytes | None, sentence: str, run: Run, folder: Path) -> None:
     if content is None:
@@ -333,3 +335,15 @@ def test_a_process_refuses_in_one_sentence_too(folder: Path) -> None:
     sentence = "readings.csv:5: the community file knows no meter 'el-Z'; add it or correct the name.\n"
     assert (result.returncode, result.stdout, result.stderr) == (2, "", sentence)
     assert not (folder / "out").exists()
+
+
+def test_a_folder_is_no_readings_file(run: Run, folder: Path) -> None:
+    (folder / "readings.csv").unlink()
+    (folder / "readings.csv").mkdir()
+    said = refused(run, folder)
+    assert "readings.csv: the file cannot be read: " in said
+
+
+def test_empty_lines_are_no_rows(run: Run, folder: Path) -> None:
+    (folder / "readings.csv").write_text(ROWS.replace("\n", "\n\n,,\n"), encoding="utf-8")
+    assert run(*arguments(folder))[0] == 0

@@ -158,6 +158,15 @@ def test_what_is_no_number_that_a_meter_shows_is_refused():
     assert columns.numbers(nan) is None
 
 
+def test_what_may_not_fit_after_conversion_is_left_to_the_exact_way():
+    """A megajoule is 2,500,000 / 9 mWh, so that 10^-8 of it are 1 / 360 mWh and those of a gigajoule 25 / 9."""
+    most = 2**62 // 25
+    assert columns.in_core(np.array([0, most]), "GJ") is None
+    (zero, found) = columns.in_core(np.array([0, most - 1]), "GJ").tolist()
+    assert (zero, found) == (0, to_core(Decimal(most - 1).scaleb(-8), "GJ"))
+    assert columns.in_core(np.array([], dtype=np.int64), "GJ").tolist() == []
+
+
 STEP = timedelta(minutes=15) // timedelta(microseconds=1)
 GRID = [index * STEP for index in range(2977)]
 

@@ -112,6 +112,12 @@ def test_products_that_do_not_fit_are_divided_exactly(first: list[int], divisor:
     assert rest[:, 0].tolist() == [own * second % divisor for own in first]
 
 
+def test_a_divisor_that_leaves_no_room_for_a_single_piece_is_refused() -> None:
+    whole = 2**61
+    with pytest.raises(ValueError, match="too large to divide piece by piece"):
+        times_over(np.array([[3]]), np.array([whole]), np.array([whole]))
+
+
 def settled(
     rule: Mapping[str, Any], use: Mapping[str, Sequence[int | None]], sun: Sequence[int], interval: str = "1h"
 ) -> Sun:

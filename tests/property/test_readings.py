@@ -9,6 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 from random import Random
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -227,3 +228,9 @@ def test_qualities_say_how_far_apart_the_readings_were() -> None:
     assert "estimated" in qualities([number * 22.75 for number in range(65)])
     assert "estimated" in qualities([*range(0, 600, 15), *range(660, 24 * 60 + 1, 15)])
     assert qualities([0, 24 * 60]) == {"estimated"}
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_is_never_converted(value: str) -> None:
+    with pytest.raises(TypeError, match="is not a number"):
+        to_core(Decimal(value), "kWh")

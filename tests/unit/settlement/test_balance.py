@@ -213,6 +213,17 @@ def test_a_meter_that_hung_and_caught_up_is_told_and_nothing_is_changed(hours: i
     assert set(settled.energy.series["el-A"].quality) == {"measured"}
 
 
+@pytest.mark.parametrize(("at_once", "told_of"), [("11.99", False), ("12", True)])
+def test_a_meter_that_catches_up_less_than_a_quarter_did_not_hang(at_once: str, told_of: bool) -> None:
+    """It stood still for 48 hours, in which it counts 48 kWh at other times; a quarter of that is 12."""
+
+    def steps(hour: int) -> Decimal:
+        return Decimal(0) if 300 <= hour < 348 else Decimal(at_once) if hour == 348 else Decimal(1)
+
+    found = [finding for finding in january(el_A=steps).findings if "counted at once" in finding.text]
+    assert bool(found) is told_of
+
+
 def test_an_hour_or_five_without_use_is_no_frozen_meter() -> None:
     assert told(january(el_A=hung(300, 305))) == []
 

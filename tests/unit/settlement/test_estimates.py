@@ -12,9 +12,11 @@ import pytest
 
 from core.community import Community
 from core.communityfile import build
-from core.time import microseconds
+from core.time import Month, microseconds
+from settlement.estimates import Estimator
 from settlement.intervals import of_all, spans_needed
 from settlement.model import MeterReadings, Series
+from settlement.selection import canonical
 
 ZONE = ZoneInfo("Europe/Amsterdam")
 QUARTER = timedelta(minutes=15)
@@ -215,3 +217,80 @@ def test_when_clocks_change_the_profile_follows_the_local_hour():
     true = energies(town(), {"el-A": register(first, 45, evening)}, bounds)["el-A"]
     found = energies(town(), {"el-A": register(first, 45, evening, gap)}, bounds)["el-A"]
     assert off(found, true) == 0
+
+
+@pytest.mark.parametrize("broken", ["el-A", "el-B"])
+def test_the_two_ways_are_tried_on_the_nearest_day_that_both_can_tell(broken):
+    """On Monday the weekday would have won, but one of the meters has a gap of its own then: Sunday decides."""
+    community = town()
+
+    def together(moment: datetime) -> int:
+        return 2500 if (moment.hour * 7 + moment.timetuple().tm_yday * 5) % 24 < 4 else 100
+
+    def flat(moment: datetime) -> int:
+        return evening(moment) if moment.weekday() == 0 else together(moment)
+
+    def other(moment: datetime) -> int:
+        return day_shift(moment) if moment.weekday() == 0 else together(moment)
+
+    monday = (local("2026-03-02T03:00"), local("2026-03-02T05:00"))
+    gaps = {"el-A": [GAP], "el-B": []}
+    gaps[broken] = [monday, *gaps[broken]]
+    known = {"el-A": register(FIRST, 50, flat, *gaps["el-A"]), "el-B": register(FIRST, 50, other, *gaps["el-B"])}
+    found = energies(community, known, BOUNDS)["el-A"]
+    tuesday = BOUNDS.index(microseconds(GAP[0]))
+    assert found.method[tuesday] == "neighbours"
+    whole = {"el-A": register(FIRST, 50, flat, GAP), "el-B": register(FIRST, 50, other)}
+    assert energies(community, whole, BOUNDS)["el-A"].method[tuesday] == "weekday-profile"
+
+
+def test_neighbours_that_were_never_measured_before_do_not_displace_the_own_profile():
+    """The neighbour's meter is new: nothing says how near it would have come."""
+    known = {"el-A": register(FIRST, 50, evening, GAP), "el-B": register(local("2026-03-03T00:00"), 5, evening)}
+    assert set(energies(town(), known, BOUNDS)["el-A"].method) == {None, "weekday-profile"}
+
+
+def test_the_suns_own_past_is_not_known_on_a_first_day_without_a_place():
+    gap = (local("2026-03-03T12:00"), local("2026-03-03T15:00"))
+    known = {"pv": register(local("2026-03-03T08:00"), 2, sun, gap)}
+    found = energies(town(place=False), known, BOUNDS)["pv"]
+    assert set(found.method) == {None, "linear"}
+    assert found.known() == energies(town(estimates="linear"), known, BOUNDS)["pv"].known()
+
+
+@pytest.mark.parametrize(("hours", "shaped"), [(2, False), (3, True)])
+def test_an_estimator_leaves_up_to_two_hours_to_a_straight_line(hours, shaped):
+    community, grid = town(), bounds_of(local("2026-02-02T00:00"), 30)
+    whole = energies(community, {"el-A": register(FIRST, 50, evening)}, grid)
+    start = local("2026-03-03T17:00")
+    until = start + timedelta(hours=hours)
+    shape = Estimator(community, grid, whole).shape(community.meters[1], microseconds(start), microseconds(until))
+    assert (shape is not None) is shaped
+
+
+def test_where_clocks_move_half_an_hour_a_gap_may_end_before_the_first_hour_of_its_day():
+    """Hours counted from before the change begin at half past: none begins on the new day before the gap's end."""
+    zone = ZoneInfo("Australia/Lord_Howe")
+    first, start, until = (
+        datetime.fromisoformat(text).replace(tzinfo=zone)
+        for text in ("2026-03-01T00:00", "2026-04-08T06:00", "2026-04-09T00:15")
+    )
+    community = town("Australia/Lord_Howe", settlement_interval="1h")
+    begin = microseconds(datetime.fromisoformat("2026-04-08T00:00").replace(tzinfo=zone))
+    bounds = list(range(begin, begin + 48 * 3_600_000_000 + 1, 3_600_000_000))
+    found = energies(community, {"el-A": register(first, 45, lambda _moment: 400, (start, until))}, bounds)["el-A"]
+    assert found.quality.counts()["estimated"] == 19  # from six o'clock into the hour after midnight
+    assert set(found.energy) == {400_000}  # 0.4 kWh in every hour
+
+
+def test_the_way_of_estimating_goes_into_the_hash_only_where_it_is_not_a_straight_line():
+    """Where the sun rises decides nothing then either."""
+
+    def line(**how: Any) -> str:
+        return next(iter(canonical(town(**how), Month(2026, 3), {})))
+
+    assert '"estimates":"shaped"' in line()
+    assert '"location":{"altitude_m":"0","latitude":"53.2","longitude":"5.8"}' in line()
+    assert '"location":null' in line(place=False)
+    assert line(estimates="linear") == line(estimates="linear", place=False)
+    assert '"estimates"' not in line(estimates="linear")

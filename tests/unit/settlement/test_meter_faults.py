@@ -13,7 +13,7 @@ from core.time import Month, microseconds, rfc3339
 from core.time import from_microseconds as instant
 from settlement.model import Finding, MeterReadings, Series
 from settlement.month import settle
-from settlement.readings import boundaries, intervals
+from settlement.readings import boundaries, intervals, register_gaps, total_between
 from settlement.selection import used
 
 HOUR = 3_600_000_000
@@ -274,3 +274,57 @@ def test_a_fall_in_the_middle_of_a_month_needs_no_readings_beyond_it() -> None:
     values[24 * 15 :] = [value - 1200 for value in values[24 * 15 :]]
     fallen = {"el": MeterReadings("register", known["el"].times, tuple(values))}
     assert used(town(), JANUARY, fallen)["el"].times == used(town(), JANUARY, known)["el"].times
+
+
+def test_a_dial_that_rolled_over_unseen_before_its_swap_counted_on_until_then() -> None:
+    """998, 999, and when it is taken out half past zero: 1.5 since the last reading."""
+    values = {0.0: "996", 1.0: "997", 2.0: "998", 3.0: "999", 5.0: "0.5", 6.0: "1.5", 7.0: "2.5", 8.0: "3.5"}
+    series, findings = hours(values, town(swap(4.5, "0.5", "0"), digits="3"))
+    assert kwh(series) == [1.0] * 8
+    assert codes(findings) == set()
+
+
+def test_what_a_meter_counted_between_two_instants_leaves_out_what_a_reset_hid() -> None:
+    community, values = town(), steady(h4="0.5", h5="1.5", h6="2.5", h7="3.5", h8="4.5")
+    times = tuple(START + hour * HOUR for hour in range(9))
+    known = MeterReadings("register", times, tuple(Decimal(values[float(hour)]) for hour in range(9)))
+
+    def between(first: float, end: float) -> int | None:
+        bounds = (START + int(hour * HOUR) for hour in (first, end))
+        return total_between(community, community.meters[0], known, *bounds)
+
+    assert between(1, 2.5) == 1.5 * KWH
+    assert between(3, 4) is None
+    assert between(2, 6) == 3 * KWH  # one before the reset, two after it
+    assert between(-5, 2) == 2 * KWH
+    assert between(5.5, 40) == 2.5 * KWH
+    assert between(9, 40) is None
+
+
+def test_quantities_between_two_instants_are_those_that_lie_wholly_within() -> None:
+    community = town()
+    times = tuple(START + hour * HOUR for hour in range(4))
+    known = MeterReadings("interval", times, (Decimal(1), Decimal(2), Decimal(4), Decimal(8)))
+
+    def between(first: float, end: float) -> int | None:
+        bounds = (START + int(hour * HOUR) for hour in (first, end))
+        return total_between(community, community.meters[0], known, *bounds)
+
+    assert between(1, 3) == 6 * KWH
+    assert between(0.5, 3.5) == 6 * KWH
+    assert between(3, 4) == 8 * KWH
+    assert between(1.5, 2.5) is None
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_register_read_once_or_never_has_no_gaps(count: int) -> None:
+    community = town()
+    known = MeterReadings("register", (START,) * count, (Decimal(1),) * count)
+    assert register_gaps(community, community.meters[0], known, [START - HOUR, START + HOUR]) == []
+
+
+def test_a_meter_without_a_reading_is_left_out_of_what_is_settled_from() -> None:
+    community = town()
+    assert used(community, JANUARY, {"el": MeterReadings("register", (), ())}) == {}
+    one = MeterReadings("register", (START,), (Decimal(1),))
+    assert used(community, JANUARY, {"el": one}) == {"el": one}

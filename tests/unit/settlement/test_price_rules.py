@@ -13,6 +13,7 @@ from core.communityfile import build
 from core.errors import BadInput
 from core.time import Month
 from settlement import selection
+from settlement.month import settle
 from settlement.replay import settle_document
 from tests.support.pricehouse import Amount, Tree, lines, readings, settled, tariff, tree, utc
 
@@ -269,6 +270,16 @@ def credited(statement: Tree, party: str = "owner") -> dict[str, tuple[str, str,
         for code in ("feed_in", "netting")
         for line in lines(statement, code, party)
     }
+
+
+def test_netting_without_a_grid_price_is_never_settled_in_silence() -> None:
+    """The file cannot say so; whatever else builds a community cannot either."""
+    file = build(netting("2027-01-01"), "the house")
+    (rule,) = file.community.tariffs
+    bare = file.community.model_copy(update={"tariffs": (rule.model_copy(update={"grid_eur_per_kwh": None}),)})
+    month = Month.parse("2026-02")
+    with pytest.raises(LookupError, match="no grid price"):
+        settle(bare, month, readings(file, month, {"pv": noon(10), "el-F1": midnight(3)}))
 
 
 def test_surplus_up_to_the_use_from_the_grid_earns_the_price_of_the_grid() -> None:
