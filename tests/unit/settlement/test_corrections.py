@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -221,3 +222,24 @@ def test_inputs_come_back_from_where_they_are_stored() -> None:
     inputs = File().inputs
     assert Inputs.of_tree(inputs.tree) == inputs
     assert inputs.meters["pv"].readings == finaltown.HOURS
+
+
+def inputs(**sections: Any) -> Inputs:
+    return Inputs(json.dumps(sections), {})
+
+
+def test_two_entries_of_one_name_are_told_apart_and_a_plain_value_by_itself() -> None:
+    work = {"household": "h-a", "task": "ash", "at": "2026-02-03T09:00:00Z"}
+    before = inputs(work=[work], estimates="linear", currency="EUR", pellets=None)
+    after = inputs(work=[work, {**work, "bags": 2}], estimates="shape", currency="EUR", location={"town": "Zwolle"})
+    assert [(one.kind, one.what, one.text) for one in reasons(before, after, {})] == [
+        ("changed", "estimates", "estimates changed: linear -> shape."),
+        ("added", "location", "location was added: town Zwolle."),
+        (
+            "added",
+            "work",
+            "work h-a ash 2026-02-03T09:00:00Z' was added: household h-a, task ash, at 2026-02-03T09:00:00Z, bags 2.",
+        ),
+    ]
+    assert [one.text for one in reasons(after, before, {})][1] == "location was taken back: town Zwolle."
+    assert reasons(after, after, {}) == []
