@@ -160,6 +160,26 @@ def test_where_nothing_came_in_nothing_is_unexplained() -> None:
     assert [one.gate for one in refused(values, final={"blocking_findings": []})] == []
 
 
+def test_hot_water_is_heat_that_must_come_from_the_boiler_too() -> None:
+    hot = [{"id": f"hot-{flat}", "measures": "hot_water", "flat": flat, "unit": "kWh"} for flat in "AB"]
+    rule = tree()["heat"][0] | {"hot_water": {"measured_percent": "60", "fixed_by": "floor_area"}}
+    values = finaltown.registers()
+    for name in ("hot-A", "hot-B"):
+        values[name] = {at: value / 5 for at, value in values["boiler"].items()}
+    given = {"meters": [*tree()["meters"], *hot], "heat": [rule], "final": {"blocking_findings": []}}
+    # 4,100 Wh an hour for rooms and 2 x 1,000 for hot water, of 5,000 from the boiler: 1,100 too many, for 672 hours.
+    assert told(refused(values, **given)) == [
+        (
+            "balance",
+            "The flats' heat meters counted 739.200000 kWh more than the boiler gave: 22.00 %, and at most"
+            " 10.00 % may be.",
+        )
+    ]
+    for summer in ("boiler", "heat-A", "heat-B"):
+        values[summer] = dict.fromkeys(values[summer], Decimal(5))
+    assert [(one.gate, one.facts["value"]) for one in refused(values, **given)] == [("balance", "100.00")]
+
+
 def test_without_heat_no_heat_meter_can_refuse() -> None:
     assert refused(unread("heat-B", 49), heat=None, pellets=None, costs=[]) == []
 
