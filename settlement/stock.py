@@ -195,7 +195,7 @@ def kilograms(amount: Fraction | None) -> str:
     return "" if amount is None else decimal_text(half_up(amount * 1000), 3)
 
 
-def findings(community: Community, month: Month, fuel: PelletMonth, known: Readings) -> list[Finding]:
+def findings(community: Community, month: Month, fuel: PelletMonth | None, known: Readings) -> list[Finding]:
     """Name the month's corrections, what an estimated stock leaves out, and where the silo's level and books differ.
 
     Loose pellets weigh 600 to 750 kg/m3, +- 11 percent around the middle, so a level is a coarse check. It is held
@@ -207,7 +207,7 @@ def findings(community: Community, month: Month, fuel: PelletMonth, known: Readi
         Readings of the boilers since the last stock that was known, and the levels around the month's end.
     """
     pellets = community.pellets
-    if pellets is None:
+    if pellets is None or fuel is None:
         return []
     start, end = month.bounds(community.zone)
     found = [

@@ -160,6 +160,11 @@ def test_where_nothing_came_in_nothing_is_unexplained() -> None:
     assert [one.gate for one in refused(values, final={"blocking_findings": []})] == []
 
 
+def test_a_house_without_a_boiler_meter_has_no_balance_of_heat() -> None:
+    meters = [meter for meter in tree()["meters"] if meter["id"] != "boiler"]
+    assert refused(meters=meters) == []
+
+
 def test_hot_water_is_heat_that_must_come_from_the_boiler_too() -> None:
     hot = [{"id": f"hot-{flat}", "measures": "hot_water", "flat": flat, "unit": "kWh"} for flat in "AB"]
     rule = tree()["heat"][0] | {"hot_water": {"measured_percent": "60", "fixed_by": "floor_area"}}
