@@ -69,3 +69,11 @@ def test_sums_that_do_not_fit_in_64_bits_are_exact() -> None:
 def test_runs_are_the_stretches_that_are_set() -> None:
     assert list(runs(np.array([1, 1, 0, 0, 1], dtype=np.bool_))) == [(0, 2), (4, 5)]
     assert list(runs(np.array([], dtype=np.bool_))) == []
+
+
+def test_columns_that_differ_are_not_equal_and_a_zero_is_not_missing() -> None:
+    assert Amounts.of([0, 1]) != [0, 2]
+    assert Amounts.of([0, 1]) != Amounts.of([0, 2])
+    assert None not in Amounts.of([0, 1])
+    assert Labels.of(["a", "b"]) != ["a", "a"]
+    assert Labels.of(["a", "b"]) != Labels.of(["b", "a"])
