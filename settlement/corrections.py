@@ -34,6 +34,17 @@ class Line(NamedTuple):
     vat_percent: str
     window: str | None
 
+    @classmethod
+    def of(cls, written: Mapping[str, Any]) -> Line:
+        """Tell of a line in a document which line it is."""
+        return cls(written["code"], written["price_eur"], written["vat_percent"], written.get("window"))
+
+    @property
+    def tree(self) -> Document:
+        """Inverse of `of`."""
+        window = {} if self.window is None else {"window": self.window}
+        return {"code": self.code, "price_eur": self.price, "vat_percent": self.vat_percent} | window
+
 
 @dataclass(frozen=True)
 class Amount:
@@ -63,10 +74,8 @@ class Amount:
 
     def minus(self, other: Amount) -> Amount:
         """Take another of the same line away."""
-        known = self.quantity is not None or other.quantity is not None
-        less = (self.quantity or Decimal(0)) - (other.quantity or Decimal(0))
-        net, vat, amount = (mine - theirs for mine, theirs in zip(self.cents, other.cents, strict=True))
-        return Amount(net, vat, amount, less if known else None, self.unit or other.unit)
+        quantity = None if other.quantity is None else -other.quantity
+        return self.plus(Amount(-other.net, -other.vat, -other.amount, quantity, other.unit))
 
 
 @dataclass(frozen=True)
@@ -132,7 +141,7 @@ def of_statement(statement: Document) -> dict[Party, Account]:
         known = found.get(party, Account())
         lines = dict(known.lines)
         for line in entry["lines"]:
-            name = Line(line["code"], line["price_eur"], line["vat_percent"], line.get("window"))
+            name = Line.of(line)
             lines[name] = lines.get(name, Amount()).plus(_read(line, line["unit"]))
         days = (*known.days, (entry["from"], entry["until"]))
         found[party] = Account(days, lines, known.advance + _cents(entry["advance_eur"]))
@@ -148,9 +157,8 @@ def standing(statement: Document, corrections: Sequence[Document]) -> dict[Party
             known = found.get(party, Account())
             lines = dict(known.lines)
             for line in entry["lines"]:
-                name = Line(line["code"], line["price_eur"], line["vat_percent"], line.get("window"))
-                sum_of = lines.get(name, Amount()).plus(_read(line["difference"], line["unit"]))
-                lines[name] = sum_of
+                name = Line.of(line)
+                lines[name] = lines.get(name, Amount()).plus(_read(line["difference"], line["unit"]))
             days = tuple((one["from"], one["until"]) for one in entry["days"]["recomputed"])
             advance = known.advance + _cents(entry["advance_eur"]["difference"])
             found[party] = Account(days, lines, advance)
@@ -287,16 +295,12 @@ def _line(account: Account, line: Line) -> Amount:
 
 
 def _compared(line: Line, was: Amount, now: Amount) -> Document:
-    window = {} if line.window is None else {"window": line.window}
-    return {
-        "code": line.code,
-        "price_eur": line.price,
-        "vat_percent": line.vat_percent,
+    return line.tree | {
         "unit": now.unit or was.unit,
         "original": _written(was),
         "recomputed": _written(now),
         "difference": _written(now.minus(was)),
-    } | window
+    }
 
 
 def _pools(before: Standing, after: Standing) -> Iterator[Document]:
@@ -307,9 +311,7 @@ def _pools(before: Standing, after: Standing) -> Iterator[Document]:
         if any(
             _line(_of(before, party), line).cents != _line(_of(after, party), line).cents for party in {*before, *after}
         ):
-            window = {} if line.window is None else {"window": line.window}
-            named = {"code": line.code, "price_eur": line.price, "vat_percent": line.vat_percent} | window
-            yield named | {"amount_eur": _three(old.amount, new.amount)}
+            yield line.tree | {"amount_eur": _three(old.amount, new.amount)}
 
 
 def _sums(accounts: Standing) -> dict[Line, Amount]:
@@ -343,7 +345,7 @@ def _checks(
     shown: dict[Line, int] = {}
     for entry in document["statements"]:
         for one in entry["lines"]:
-            line = Line(one["code"], one["price_eur"], one["vat_percent"], one.get("window"))
+            line = Line.of(one)
             shown[line] = shown.get(line, 0) + _cents(one["difference"]["amount_eur"])
     was, now = _sums(before), _sums(after)
     off = sum(

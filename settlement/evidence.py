@@ -144,9 +144,7 @@ def _fits(charge: Charge, slot: Slot) -> bool:
             return slot.feed_in == price
         case "netting":
             return slot.stretch.netting and slot.grid == price
-        case "fixed":
-            return slot.stretch.tariff.fixed_eur_per_month == charge.price
-    return True
+    return slot.stretch.tariff.fixed_eur_per_month == charge.price  # `fixed`: no other line has a price
 
 
 def _rules(section: str, starts: Iterable[date]) -> tuple[str, ...]:

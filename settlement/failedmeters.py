@@ -31,6 +31,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
+from functools import cached_property
 from typing import Final, Literal
 
 import numpy as np
@@ -182,7 +183,8 @@ def estimate(
     area = _area(community, failures)
     if area > MOST_AREA:
         return Failed(failures, area, {})
-    building = _Building(community, month, spells, series, spans, failures, compared)
+    failed = frozenset(failure.flat for failure in failures)
+    building = _Building(community, month, series, spans, compared, failed)
     substitutes = {}
     for failure in failures:
         for spell in spells:
@@ -194,32 +196,35 @@ def estimate(
     return Failed(failures, area, substitutes)
 
 
+@dataclass(frozen=True)
 class _Building:
-    """The working flats, and what they tell about the others."""
+    """The working flats, and what they tell about the others; else as of `estimate`."""
 
-    def __init__(
-        self,
-        community: Community,
-        month: Month,
-        spells: Sequence[Spell],
-        series: Mapping[str, Series],
-        spans: Mapping[Spell, range],
-        failures: tuple[Failure, ...],
-        compared: Mapping[Month, Totals],
-    ) -> None:
-        self._community, self._month, self._compared, self._series = community, month, compared, series
-        self._spells, self._spans = spells, spans
-        self._meters = _meters(community)
-        self._areas = {flat.id: Fraction(flat.floor_area_m2 or 0) for flat in community.flats}
-        failed = {failure.flat for failure in failures}
-        self._working = [flat for flat in self._meters if flat not in failed]
+    community: Community
+    month: Month
+    series: Mapping[str, Series]
+    spans: Mapping[Spell, range]
+    compared: Mapping[Month, Totals]
+    failed: frozenset[str]
+
+    @cached_property
+    def _meters(self) -> dict[str, list[str]]:
+        return _meters(self.community)
+
+    @cached_property
+    def _working(self) -> list[str]:
+        return [flat for flat in self._meters if flat not in self.failed]
+
+    @cached_property
+    def _areas(self) -> dict[str, Fraction]:
+        return _areas(self.community)
 
     def substitute(self, spell: Spell, missing: Sequence[int]) -> Substitute | None:
         meanwhile = {flat: used for flat in self._working if (used := self._used(flat, missing)) is not None}
         counted = sum(total(column) for column in self._columns(spell.flat, missing))
         ways: tuple[tuple[Method, Fraction | None], ...] = (
-            ("same_flat_last_year", self._as_in(self._month.shift(-12), spell, meanwhile)),
-            ("same_flat_last_month", self._as_in(self._month.shift(-1), spell, meanwhile)),
+            ("same_flat_last_year", self._as_in(self.month.shift(-12), spell, meanwhile)),
+            ("same_flat_last_month", self._as_in(self.month.shift(-1), spell, meanwhile)),
             ("alike_flats", self._per_area(spell, self._alike(spell, meanwhile, missing))),
             ("building", self._per_area(spell, meanwhile)),
         )
@@ -239,10 +244,10 @@ class _Building:
 
     def _columns(self, flat: str, places: Sequence[int]) -> list[Whole]:
         where = np.array(places, dtype=np.intp)
-        return [self._series[meter].energy.array[where] for meter in self._meters[flat]]
+        return [self.series[meter].energy.array[where] for meter in self._meters[flat]]
 
     def _as_in(self, before: Month, spell: Spell, meanwhile: Mapping[str, Fraction]) -> Fraction | None:
-        totals = self._compared.get(before, {})
+        totals = self.compared.get(before, {})
         own = totals.get(spell.flat)
         if own is None or not self._lived_in_as_then(spell, before):
             return None
@@ -251,17 +256,17 @@ class _Building:
         return own * sum((meanwhile[flat] for flat in working), Fraction(0)) / then if then else None
 
     def _lived_in_as_then(self, spell: Spell, before: Month) -> bool:
-        then = [one.party for one in tariffs.spells(self._community, before) if one.flat == spell.flat]
-        empty = self._community.owner
+        then = [one.party for one in tariffs.spells(self.community, before) if one.flat == spell.flat]
+        empty = self.community.owner
         return all((party == empty) == (spell.party == empty) for party in then)
 
     def _alike(self, spell: Spell, meanwhile: Mapping[str, Fraction], missing: Sequence[int]) -> dict[str, Fraction]:
-        own, empty = self._areas[spell.flat], self._community.owner
+        own, empty = self._areas[spell.flat], self.community.owner
         there = {
             flat: [
                 one.party == empty
-                for one in self._spells
-                if one.flat == flat and any(index in self._spans[one] for index in missing)
+                for one in self.spans
+                if one.flat == flat and any(index in self.spans[one] for index in missing)
             ]
             for flat in meanwhile
         }
@@ -325,6 +330,11 @@ def _meters(community: Community) -> dict[str, list[str]]:
 def _area(community: Community, failures: Sequence[Failure]) -> Fraction:
     """Part of the building's floor area that is affected."""
     failed = {failure.flat for failure in failures}
-    areas = {flat.id: Fraction(flat.floor_area_m2 or 0) for flat in community.flats}
+    areas = _areas(community)
     whole = sum(areas.values(), Fraction(0))
     return sum((areas[flat] for flat in failed), Fraction(0)) / whole if whole else Fraction(0)
+
+
+def _areas(community: Community) -> dict[str, Fraction]:
+    """Floor area of each flat [m2]."""
+    return {flat.id: Fraction(flat.floor_area_m2 or 0) for flat in community.flats}

@@ -237,10 +237,11 @@ def _share(
 def _balance(settled: Settled) -> Iterator[Refusal]:
     """Hold what the main meter saw against what the flats saw, and the boiler's heat against the flats'.
 
-    Heat that is lost on the way is no fault; heat that comes from nowhere is.
+    Hot water with a pool of its own is heat of the flats too. Heat that is lost on the way is no fault; heat that comes
+    from nowhere is.
     """
     limit = Fraction(settled.community.final.balance_residual_percent_at_most)
-    figures = balance.of_month(settled.community, settled.energy.series, settled.energy.sun, settled.pellets)
+    figures = settled.figures
     tree = balance.balance(figures).building.children[-1]
     needed = {"grid_import", "flats"} | ({"grid_export"} if "solar_generation" in figures.has else set())
     if needed <= figures.has:
@@ -252,9 +253,9 @@ def _balance(settled: Settled) -> Iterator[Refusal]:
         elif tree.amount and tree.rest < 0:
             yield from _residual("electricity", tree.rest, -tree.rest, tree.amount, limit)
     if figures.boiler_heat is not None and figures.flats_heat is not None:
-        more = figures.flats_heat - figures.boiler_heat
+        more = figures.flats_heat + (figures.hot_water or 0) - figures.boiler_heat
         if more > 0:
-            yield from _residual("heat", more, more, figures.boiler_heat or figures.flats_heat, limit)
+            yield from _residual("heat", more, more, figures.boiler_heat or more, limit)
 
 
 def _residual(kind: str, shown: int, size: int, whole: int, limit: Fraction) -> Iterator[Refusal]:

@@ -63,7 +63,10 @@ class PelletMonth:
 
 
 def heat_between(community: Community, known: Readings) -> HeatBetween:
-    """Make the account's source of heat from the readings of the boilers' meters."""
+    """Make the account's source of heat from the readings of the boilers' meters, as far as they reach.
+
+    Where one was first read later than the stock was known, `settlement.stock.findings` says so.
+    """
     meters = community.meters_of("heat_produced")
 
     def between(start: int, end: int) -> int | None:

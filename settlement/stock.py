@@ -21,8 +21,9 @@ from typing import Literal
 
 from core.community import Community, Correction, Delivery, Pellets
 from core.money import half_up
-from core.time import Month, local_day, microseconds
+from core.time import Month, from_microseconds, local_day, microseconds, rfc3339
 from core.units import decimal_text
+from settlement import edits
 from settlement.model import Finding, MeterReadings, Readings
 from settlement.pellets import (
     COUNT_WINDOW,
@@ -36,6 +37,7 @@ from settlement.pellets import (
     known_before,
     movements,
 )
+from settlement.readings import normal_spacing
 from settlement.tariffs import cents
 
 What = Literal["opening", "start", "delivery", "correction", "bags", "count", "burnt"]
@@ -193,8 +195,8 @@ def kilograms(amount: Fraction | None) -> str:
     return "" if amount is None else decimal_text(half_up(amount * 1000), 3)
 
 
-def findings(community: Community, month: Month, fuel: PelletMonth, known: Readings) -> list[Finding]:
-    """Name the month's corrections, and tell where the silo's level and the books differ.
+def findings(community: Community, month: Month, fuel: PelletMonth | None, known: Readings) -> list[Finding]:
+    """Name the month's corrections, what an estimated stock leaves out, and where the silo's level and books differ.
 
     Loose pellets weigh 600 to 750 kg/m3, +- 11 percent around the middle, so a level is a coarse check. It is held
     against the books only where the community says by how much it may differ, and it never decides.
@@ -202,10 +204,10 @@ def findings(community: Community, month: Month, fuel: PelletMonth, known: Readi
     Parameters
     ----------
     known
-        Readings; of ``pellet_stock`` meters the levels around the month's end.
+        Readings of the boilers since the last stock that was known, and the levels around the month's end.
     """
     pellets = community.pellets
-    if pellets is None:
+    if pellets is None or fuel is None:
         return []
     start, end = month.bounds(community.zone)
     found = [
@@ -220,6 +222,8 @@ def findings(community: Community, month: Month, fuel: PelletMonth, known: Readi
         for one in movements(pellets, start, end)
         if isinstance(one, Correction)
     ]
+    if fuel.estimated:
+        found += _unread(community, known_before(pellets, end), end, known)
     level = _level(community, microseconds(end), known)
     tolerance = pellets.level_tolerance_percent
     if tolerance is not None and level is not None:
@@ -231,6 +235,22 @@ def findings(community: Community, month: Month, fuel: PelletMonth, known: Readi
             )
             found.append(Finding("pellets-level-differs", text))
     return found
+
+
+def _unread(community: Community, since: datetime, end: datetime, known: Readings) -> Iterator[Finding]:
+    """Tell of boilers whose readings begin after the last stock that was known: no estimate holds their heat before.
+
+    As much as lies between two readings anyway is not told.
+    """
+    for meter in community.meters_of("heat_produced"):
+        read = edits.applied(community, meter, known.get(meter.id))
+        start, first = microseconds(since), read.times[0] if read and read.times else microseconds(end)
+        if 2 * (first - start) > 3 * normal_spacing(community, meter):
+            text = (
+                f"Meter {meter.id} was not read before {rfc3339(from_microseconds(first))}: what its boiler burnt since"
+                f" {rfc3339(since)} is not in the estimated pellet stock; count the stock."
+            )
+            yield Finding("pellets-heat-unknown", text, meter.id, start, first)
 
 
 def _level(community: Community, end: int, known: Readings) -> Fraction | None:

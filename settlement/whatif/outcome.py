@@ -94,9 +94,10 @@ def outcome(
     """
     owner = Spell(community.owner, "", month.first_day, month.end_day)
     slots = windows.slots(community, stretches, sun)
-    priced = all(slot.grid is not None for slot in slots)
+    prices = [cents(slot.grid.eur) for slot in slots if slot.grid is not None]
+    priced = len(prices) == len(slots)
     paid = _by_spell(community, month, stretches, pools.of_sun(community, month, stretches, slots, spells, sun, owner))
-    grid = _by_spell(community, month, stretches, _grid(community, slots, spells, sun)) if priced else {}
+    grid = _by_spell(community, month, stretches, _grid(community, slots, prices, spells, sun)) if priced else {}
     parties: dict[Party, Share] = {}
     for spell in [*spells, owner]:
         consumed = shared = 0
@@ -127,12 +128,11 @@ def _by_spell(
     return found
 
 
-def _grid(community: Community, slots: Sequence[Slot], spells: Sequence[Spell], sun: Sun) -> Iterator[Charge]:
-    """Charge what is not from the roof at the grid price; that of the common area by floor area and days."""
-    for slot in slots:
-        if slot.grid is None:
-            continue
-        each = cents(slot.grid.eur)
+def _grid(
+    community: Community, slots: Sequence[Slot], prices: Sequence[Fraction], spells: Sequence[Spell], sun: Sun
+) -> Iterator[Charge]:
+    """Charge what is not from the roof at each slot's grid price; that of the common area by floor area and days."""
+    for slot, each in zip(slots, prices, strict=True):
         vat = slot.stretch.tariff.vat_percent.electricity
         basis = {}
         for spell in spells:

@@ -20,6 +20,7 @@ def test_a_column_of_amounts_reads_like_its_values(values: list[int | None]) -> 
     assert column.total() == sum(value or 0 for value in values)
     assert column.known.tolist() == [value is not None for value in values]
     assert hash(column) == hash(tuple(values))
+    assert repr(column) == f"Amounts({values})"  # what a failing test prints
 
 
 def test_a_column_cannot_be_written_to() -> None:
@@ -36,6 +37,7 @@ def test_a_column_of_labels_reads_like_its_names() -> None:
     assert ("z" in column, None in column) == (False, True)
     assert column.counts(0, 3) == {"a": 1, "b": 2, None: 0}
     assert hash(column) == hash(tuple(names))
+    assert repr(column) == "Labels(['b', 'a', 'b', None])"
 
 
 def test_a_table_adds_up_by_name_and_by_interval() -> None:
@@ -50,6 +52,16 @@ def test_a_table_adds_up_by_name_and_by_interval() -> None:
     assert Table.of(nobody, 2).by_interval().tolist() == [0, 0]
 
 
+def test_a_table_knows_its_names_and_their_rows() -> None:
+    table: Table[int] = Table.of({"x": [1, 2], "y": [3, 4]}, 2)
+    assert (len(table), "x" in table, "z" in table, [table.place(name) for name in table]) == (2, True, False, [0, 1])
+    assert table.rows[table.place("y")].tolist() == list(table["y"])
+    with pytest.raises(KeyError):
+        table.place("z")
+    with pytest.raises(ValueError, match="read-only"):
+        table.rows[0, 0] = 5
+
+
 def test_sums_that_do_not_fit_in_64_bits_are_exact() -> None:
     assert total(np.full(5, 2**61, dtype=np.int64)) == 5 * 2**61
 
@@ -57,3 +69,11 @@ def test_sums_that_do_not_fit_in_64_bits_are_exact() -> None:
 def test_runs_are_the_stretches_that_are_set() -> None:
     assert list(runs(np.array([1, 1, 0, 0, 1], dtype=np.bool_))) == [(0, 2), (4, 5)]
     assert list(runs(np.array([], dtype=np.bool_))) == []
+
+
+def test_columns_that_differ_are_not_equal_and_a_zero_is_not_missing() -> None:
+    assert Amounts.of([0, 1]) != [0, 2]
+    assert Amounts.of([0, 1]) != Amounts.of([0, 2])
+    assert None not in Amounts.of([0, 1])
+    assert Labels.of(["a", "b"]) != ["a", "a"]
+    assert Labels.of(["a", "b"]) != Labels.of(["b", "a"])

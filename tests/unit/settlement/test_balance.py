@@ -127,6 +127,16 @@ def test_a_loss_is_held_against_the_months_before() -> None:
     assert balance.unusual_loss(replace(lost, complete=False), usual) == []
 
 
+def test_a_loss_is_the_part_of_the_boilers_heat_that_reached_nobody() -> None:
+    assert EVERYTHING.loss == Fraction(1500, 8500)
+    assert replace(EVERYTHING, hot_water=500 * KWH).loss == Fraction(1000, 8500)
+    # Hot water is deducted before the meters of the flats are held against what is left.
+    assert replace(EVERYTHING, hot_water=500 * KWH).recording_rate == Fraction(7000, 8000)
+    for unknown in ({"boiler_heat": None}, {"flats_heat": None}):
+        assert (replace(EVERYTHING, **unknown).loss, replace(EVERYTHING, **unknown).recording_rate) == (None, None)
+    assert (replace(EVERYTHING, boiler_heat=0).loss, replace(EVERYTHING, boiler_heat=0).recording_rate) == (None, None)
+
+
 def town(*more: dict[str, str]) -> Community:
     meters = [
         {"id": "pv", "measures": "solar_generation", "unit": "kWh"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from core.errors import CheckFailed
 from core.time import microseconds
 from settlement import corrections
-from settlement.changes import Inputs, Late, reasons
+from settlement.changes import Inputs, Late, Meter, reasons
 from settlement.corrections import Case, booked, correction
 from tests.support import finaltown
 from tests.support.finaltown import HOUR, START, tree
@@ -221,3 +223,47 @@ def test_inputs_come_back_from_where_they_are_stored() -> None:
     inputs = File().inputs
     assert Inputs.of_tree(inputs.tree) == inputs
     assert inputs.meters["pv"].readings == finaltown.HOURS
+
+
+def inputs(**sections: Any) -> Inputs:
+    return Inputs(json.dumps(sections), {})
+
+
+def test_two_entries_of_one_name_are_told_apart_and_a_plain_value_by_itself() -> None:
+    work = {"household": "h-a", "task": "ash", "at": "2026-02-03T09:00:00Z"}
+    before = inputs(work=[work], estimates="linear", currency="EUR", pellets=None)
+    after = inputs(work=[work, {**work, "bags": 2}], estimates="shape", currency="EUR", location={"town": "Zwolle"})
+    assert [(one.kind, one.what, one.text) for one in reasons(before, after, {})] == [
+        ("changed", "estimates", "estimates changed: linear -> shape."),
+        ("added", "location", "location was added: town Zwolle."),
+        (
+            "added",
+            "work",
+            "work h-a ash 2026-02-03T09:00:00Z' was added: household h-a, task ash, at 2026-02-03T09:00:00Z, bags 2.",
+        ),
+    ]
+    assert [one.text for one in reasons(after, before, {})][1] == "location was taken back: town Zwolle."
+    assert reasons(after, after, {}) == []
+
+
+def test_readings_are_a_reason_meter_by_meter_where_they_differ() -> None:
+    same, other = Meter(2, "x"), Meter(2, "y")
+    before = Inputs("{}", {"b": Meter(3, "x"), "a": same, "c": same, "d": Meter(1, "x")})
+    after = Inputs("{}", {"f": same, "e": Meter(1, "z"), "b": Meter(1, "y"), "a": other, "c": same})
+    late = {"c": Late(5, 0, 0), "e": Late(1, 0, 3_600_000_000)}  # c's came twice and changed nothing
+    assert [one.text for one in reasons(before, after, late)] == [
+        "Other readings of meter a count than when the month became final.",
+        "2 readings fewer of meter b count than when the month became final.",
+        "1 reading fewer of meter d count than when the month became final.",
+        "1 reading of meter e from 1970-01-01T00:00:00Z to 1970-01-01T01:00:00Z became known after the month was"
+        " final.",
+        "Other readings of meter f count than when the month became final.",
+    ]
+
+
+def test_a_meters_readings_are_known_by_the_hash_of_their_lines() -> None:
+    inputs = File().inputs
+    # A kilowatt-hour an hour, from an hour before the month on.
+    lines = "".join(f"grid-in,{START + hour * HOUR:%Y-%m-%dT%H:%M:%SZ},{hour}\n" for hour in range(finaltown.HOURS))
+    assert inputs.meters["grid-in"] == Meter(finaltown.HOURS, hashlib.sha256(lines.encode()).hexdigest())
+    assert json.loads(inputs.configuration)["month"] == "2026-02"

@@ -139,6 +139,75 @@ def test_a_main_meter_that_was_not_read_leaves_the_balance_unknown() -> None:
     ]
 
 
+def test_without_a_meter_on_the_common_area_only_more_than_came_in_does_not_balance() -> None:
+    meters = [meter for meter in tree()["meters"] if meter["id"] != "el-common"]
+    assert refused(meters=meters) == []  # 300 of 1,900 Wh an hour, which the common area may have used
+    values = finaltown.registers()
+    values["grid-in"] = {at: value / 5 for at, value in values["grid-in"].items()}
+    # 900 + 200 Wh came in, 700 + 600 + 300 went out: 500 of 1,100 are 45.45 %, for 672 hours.
+    assert told(refused(values, meters=meters, final={"blocking_findings": []})) == [
+        (
+            "balance",
+            "-336.000000 kWh of the electricity that came in is not explained: 45.45 %, and at most 10.00 % may be.",
+        )
+    ]
+
+
+def test_where_nothing_came_in_nothing_is_unexplained() -> None:
+    values = finaltown.registers()
+    for meter in ("pv", "grid-in", "grid-out", "el-A", "el-B", "el-common"):
+        values[meter] = dict.fromkeys(values[meter], Decimal(7))
+    assert [one.gate for one in refused(values, final={"blocking_findings": []})] == []
+
+
+def test_a_house_without_a_boiler_meter_has_no_balance_of_heat() -> None:
+    meters = [meter for meter in tree()["meters"] if meter["id"] != "boiler"]
+    assert refused(meters=meters) == []
+
+
+def test_hot_water_is_heat_that_must_come_from_the_boiler_too() -> None:
+    hot = [{"id": f"hot-{flat}", "measures": "hot_water", "flat": flat, "unit": "kWh"} for flat in "AB"]
+    rule = tree()["heat"][0] | {"hot_water": {"measured_percent": "60", "fixed_by": "floor_area"}}
+    values = finaltown.registers()
+    for name in ("hot-A", "hot-B"):
+        values[name] = {at: value / 5 for at, value in values["boiler"].items()}
+    given = {"meters": [*tree()["meters"], *hot], "heat": [rule], "final": {"blocking_findings": []}}
+    # 4,100 Wh an hour for rooms and 2 x 1,000 for hot water, of 5,000 from the boiler: 1,100 too many, for 672 hours.
+    assert told(refused(values, **given)) == [
+        (
+            "balance",
+            "The flats' heat meters counted 739.200000 kWh more than the boiler gave: 22.00 %, and at most"
+            " 10.00 % may be.",
+        )
+    ]
+    for summer in ("boiler", "heat-A", "heat-B"):
+        values[summer] = dict.fromkeys(values[summer], Decimal(5))
+    assert [(one.gate, one.facts["value"]) for one in refused(values, **given)] == [("balance", "100.00")]
+
+
+def test_without_heat_no_heat_meter_can_refuse() -> None:
+    assert refused(unread("heat-B", 49), heat=None, pellets=None, costs=[]) == []
+
+
+def test_a_refusal_for_programs_says_when_and_how_much() -> None:
+    (gate,) = refused(unread("el-B", 49), final={"blocking_findings": []})
+    assert gate.tree == {
+        "gate": "missing",
+        "kind": "missing",
+        "text": gate.text,
+        "finding": None,
+        "meter": "el-B",
+        "from": "2026-01-31T23:00:00Z",
+        "until": "2026-02-02T23:00:00Z",
+        "value": "7.14",
+        "limit": "0.00",
+    }
+    (month,) = refused(today=date(2026, 2, 28))
+    assert {name: value for name, value in month.tree.items() if value is not None} == {
+        "gate": "over", "kind": "over", "text": month.text,
+    }  # fmt: skip
+
+
 def test_a_house_without_a_main_meter_has_no_such_balance() -> None:
     meters = [meter for meter in tree()["meters"] if not meter["id"].startswith("grid")]
     assert refused(meters=meters) == []

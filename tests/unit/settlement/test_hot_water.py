@@ -127,6 +127,27 @@ def test_without_a_boiler_meter_the_heat_supplied_is_what_was_measured() -> None
     assert sum(Decimal(amount) for amount in amounts(told, "hot_water_measured")) == 120  # 60 % of 200 / 1,000
 
 
+def test_meters_in_cubic_metres_and_in_kwh_share_the_pool_by_heat() -> None:
+    town = tree("50 50", cost="1000.00", hot_water=APART, boiler=True)
+    next(meter for meter in town["meters"] if meter["id"] == "hot-F1")["unit"] = "kWh"
+    # 1.2 m3 at 60 degrees are 150 kWh, the other flat's are 50: as where both meters say kWh.
+    told = statement(town, "300 100", "1.2 50", boiler="1000")
+    assert amounts(told, "hot_water_measured") == ["90.00", "30.00"]
+    lines = [line for entry in told["statements"] for line in entry["lines"] if line["code"] == "hot_water_measured"]
+    assert [(line["quantity"], line["unit"]) for line in lines] == [("150.000000", "kWh"), ("50.000000", "kWh")]
+    assert [entry["heat"]["hot_water"]["measured_m3"] for entry in told["statements"]] == [None, None]
+
+
+def test_the_heat_supplied_is_exactly_what_was_measured_and_hot_water_together() -> None:
+    file = build(tree("50 50", cost="1000.00", hot_water=APART, water_unit="kWh", boiler=False), "the example")
+    edges = tuple(microseconds(instant) for instant in JANUARY.bounds(file.community.zone))
+    counted = {"heat-F0": "500", "heat-F1": "300", "hot-F0": "150", "hot-F1": "50"}
+    known = {m: MeterReadings("register", edges, (Decimal(0), Decimal(kwh))) for m, kwh in counted.items()}
+    warmed = settle_document(file, JANUARY, known)[0].energy.warmed
+    assert warmed is not None
+    assert (warmed.supplied, warmed.total, warmed.part) == (1000 * 10**6, 200 * 10**6, Fraction(1, 5))
+
+
 def test_more_hot_water_than_heat_is_held_at_all_of_the_cost_and_said() -> None:
     town = tree("50 50", cost="1000.00", hot_water=APART, water_unit="kWh", boiler=True)
     told = statement(town, "0 0", "150 50", boiler="100")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -13,33 +14,33 @@ from hypothesis import strategies as st
 from core.community import Community
 from core.communityfile import build
 from core.errors import BadInput
-from core.time import Month
+from core.time import Month, parse_time
 from core.units import decimal_text
-from settlement.pellets import PelletMonth, account
+from settlement.model import MeterReadings
+from settlement.pellets import PelletMonth, account, documents, heat_between, heat_needed_from
 
 JANUARY = Month(2026, 1)
 KWH = 10**6
 
 
+OPENING = {"at": "2026-01-01T00:00:00+01:00", "kg": "1000", "eur": "300.00"}
+TREE: dict[str, Any] = {
+    "community": "c",
+    "name": "C",
+    "timezone": "Europe/Amsterdam",
+    "owner": "owner",
+    "flats": [{"id": "A"}],
+    "households": [],
+    "meters": [],
+    "sharing": [{"from": "2026-01-01", "key": "proportional"}],
+    "tariffs": [{"from": "2026-01-01", "solar_eur_per_kwh": "0", "vat_percent": {"electricity": "21"}}],
+}
+
+
 def community(**pellets: Any) -> Community:
     """1,000 kg for 300.00 EUR at the start of January, and what else is given."""
-    fuel = {"kwh_per_kg": "5", "efficiency_percent": "80"} | pellets
-    fuel.setdefault("opening", {"at": "2026-01-01T00:00:00+01:00", "kg": "1000", "eur": "300.00"})
-    return build(
-        {
-            "community": "c",
-            "name": "C",
-            "timezone": "Europe/Amsterdam",
-            "owner": "owner",
-            "flats": [{"id": "A"}],
-            "households": [],
-            "meters": [],
-            "sharing": [{"from": "2026-01-01", "key": "proportional"}],
-            "tariffs": [{"from": "2026-01-01", "solar_eur_per_kwh": "0", "vat_percent": {"electricity": "21"}}],
-            "pellets": fuel,
-        },
-        "the case",
-    ).community
+    fuel = {"kwh_per_kg": "5", "efficiency_percent": "80", "opening": OPENING} | pellets
+    return build({**TREE, "pellets": fuel}, "the case").community
 
 
 def month(town: Community, shift: int = 0, heat_kwh: int | None = None) -> PelletMonth:
@@ -77,6 +78,55 @@ def test_a_count_farther_away_does_not(at: str) -> None:
 def test_the_nearest_of_two_counts_decides() -> None:
     counts = [count("2026-01-31T20:00:00+01:00", "410"), count("2026-02-01T01:00:00+01:00", "400")]
     assert month(community(counts=counts)).closing_kg == 400
+
+
+def test_of_two_counts_equally_near_the_later_decides() -> None:
+    counts = [count("2026-02-01T06:00:00+01:00", "390"), count("2026-01-31T18:00:00+01:00", "410")]
+    assert month(community(counts=counts)).closing_kg == 390
+    assert month(community(counts=counts[::-1])).closing_kg == 390
+
+
+def test_the_documents_behind_a_month_are_named_once_each() -> None:
+    town = community(
+        deliveries=[
+            delivery("2026-01-31T23:00:00Z", "500", "150.00", "P-2"),  # the first instant of February
+            delivery("2026-01-15T09:00:00Z", "1000", "400.00"),
+        ],
+        corrections=[
+            {"at": "2026-01-20T09:00:00Z", "kg": "-5", "eur": "0", "why": "wet", "by": "a volunteer"},
+            {"at": "2026-03-20T09:00:00Z", "kg": "-5", "eur": "0", "why": "wet", "by": "a volunteer"},
+        ],
+        counts=[count("2026-03-01T01:00:00Z", "100"), count("2026-02-10T09:00:00Z", "1500")],
+    )
+    assert documents(town, JANUARY) == ("opening:opening", "delivery:P-1", "correction:2026-01-20T09:00:00Z")
+    assert documents(town, JANUARY.shift(1)) == ("stock:2026-01", "delivery:P-2", "count:2026-03-01T01:00:00Z")
+    assert documents(town, JANUARY.shift(2)) == (
+        "stock:2026-02", "correction:2026-03-20T09:00:00Z", "count:2026-03-01T01:00:00Z",
+    )  # fmt: skip
+    uncounted = documents(community(), JANUARY.shift(1))
+    assert uncounted == ("stock:2026-01", "opening:opening")
+
+
+def test_the_heat_of_all_boilers_that_were_read_is_one_heat() -> None:
+    boilers = [{"id": name, "measures": "heat_produced", "unit": "kWh"} for name in ("one", "two", "unread")]
+    town = build({**TREE, "meters": boilers, "pellets": {"kwh_per_kg": "5", "opening": OPENING}}, "the case").community
+    day = 24 * 3_600_000_000
+    known = {
+        name: MeterReadings("register", (0, day), (Decimal(0), Decimal(kwh))) for name, kwh in (("one", 24), ("two", 6))
+    }
+    assert heat_between(town, known)(0, day) == 30 * KWH
+    assert heat_between(town, known)(day // 2, day) == 15 * KWH
+    assert heat_between(town, known)(day, 2 * day) is None
+    assert heat_between(town, {})(0, day) is None
+
+
+def test_heat_is_needed_from_the_last_stock_that_was_known_before_the_first_month_without_a_count() -> None:
+    town = community(counts=[count("2026-02-01T00:00:00+01:00", "700"), count("2026-02-10T09:00:00+01:00", "600")])
+    assert heat_needed_from(town, JANUARY) is None  # its end was counted
+    assert heat_needed_from(town, JANUARY.shift(1)) == parse_time("2026-02-10T09:00:00+01:00")
+    assert heat_needed_from(town, JANUARY.shift(4)) == parse_time("2026-02-10T09:00:00+01:00")
+    assert heat_needed_from(community(), JANUARY) == parse_time("2026-01-01T00:00:00+01:00")
+    assert heat_needed_from(town, JANUARY.shift(-1)) is None
 
 
 def test_pellets_that_come_between_count_and_midnight_are_in_the_stock() -> None:

@@ -21,7 +21,7 @@ from core.errors import BadInput
 from core.time import Month, microseconds, parse_time
 from settlement.documents.csv import STOCK_COLUMNS, stock_csv
 from settlement.model import MeterReadings, Readings
-from settlement.pellets import account
+from settlement.pellets import account, documents
 from settlement.replay import settle_document
 from settlement.stock import Refill, Row, all_heat, heat_needed_since, ledger
 
@@ -294,6 +294,16 @@ def test_without_heat_nobody_knows_what_to_expect() -> None:
 
 def test_no_ledger_without_pellets_or_before_the_opening() -> None:
     assert ledger(town(), JANUARY.shift(-1), no_heat) is None
+    bare = build(tree() | {"pellets": None}, "the case").community
+    assert ledger(bare, JANUARY, no_heat) is None
+    assert (heat_needed_since(bare, JANUARY), documents(bare, JANUARY)) == (None, ())
+
+
+def test_of_a_stock_take_at_the_opening_nobody_knows_what_to_expect() -> None:
+    opening = {"at": at("2026-01-10"), "kg": "1000", "eur": "300.00"}
+    community = town(opening=opening, counts=[count("2026-01-10", "990", 9), count("2026-01-20", "750", 9), END])
+    # 240 hours after the opening 1,000 - 240 kg are expected, and 279 hours later 750 - 279.
+    assert [row.difference_kg for row in rows_of(community) if row.what == "count"] == [None, -10, 400 - (750 - 279)]
 
 
 def test_the_ledger_as_csv() -> None:
@@ -422,3 +432,46 @@ def test_heat_that_readings_do_not_reach_over_is_not_known() -> None:
         assert rows[1].difference_kg == off
     assert heat_needed_since(community, JANUARY.shift(1)) == parse_time(at("2026-02-01", 0))
     assert heat_needed_since(town(), JANUARY.shift(1)) == parse_time(at("2026-01-01", 0))
+
+
+# An estimate from heat that readings do not reach over
+
+
+def boilers(first_hour: int, *, second: bool = False, **pellets: Any) -> Tree:
+    """January by a boiler that gives 4 kW and is read hour by hour from some hour on; a second is never read."""
+    given_tree = tree(**pellets)
+    if second:
+        given_tree["meters"].append({"id": "spare", "measures": "heat_produced", "unit": "kWh"})
+    file = build(given_tree, "the case")
+    start = microseconds(JANUARY.bounds(file.community.zone)[0])
+    hours = range(first_hour, 31 * 24 + 1)
+    times = tuple(start + hour * 3_600_000_000 for hour in hours)
+    known: Readings = {"boiler": MeterReadings("register", times, tuple(Decimal(4 * hour) for hour in hours))}
+    told: Tree = json.loads(settle_document(file, JANUARY, known)[1])
+    return told
+
+
+def unknown(told: Tree) -> list[tuple[str, str, str]]:
+    return [(f["meter"], f["from"], f["until"]) for f in told["findings"] if f["code"] == "pellets-heat-unknown"]
+
+
+def test_an_estimate_that_leaves_out_what_was_burnt_before_the_first_reading_says_so() -> None:
+    late = boilers(240)
+    assert unknown(late) == [("boiler", "2025-12-31T23:00:00Z", "2026-01-10T23:00:00Z")]
+    # The estimate is what the readings say: a kilogram an hour for 504 hours, not 744.
+    assert (late["pellets"]["burnt_kg"], late["pellets"]["estimated"]) == ("504.000", True)
+    assert "what its boiler burnt since 2025-12-31T23:00:00Z is not in the estimated pellet stock" in next(
+        f["text"] for f in late["findings"] if f["code"] == "pellets-heat-unknown"
+    )
+
+
+def test_a_boiler_that_was_never_read_is_named_beside_one_that_was() -> None:
+    assert unknown(boilers(0, second=True)) == [("spare", "2025-12-31T23:00:00Z", "2026-01-31T23:00:00Z")]
+
+
+def test_nothing_is_left_out_of_an_estimate_by_the_spacing_of_readings_nor_after_a_count() -> None:
+    assert unknown(boilers(0)) == []
+    assert unknown(boilers(1)) == []  # an hour is the distance of two readings
+    assert unknown(boilers(2)) != []
+    assert unknown(boilers(240, counts=[END])) == []  # the count decides
+    assert unknown(boilers(240, counts=[count("2026-01-11", "700")])) == []  # read since the stock was known

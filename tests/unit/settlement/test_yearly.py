@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from core.community import Community
 from core.communityfile import build
-from core.errors import BadInput
+from core.errors import BadInput, CheckFailed
 from core.time import Month, microseconds
 from settlement import tariffs
 from settlement.degreedays import weight
@@ -232,3 +232,49 @@ def test_every_year_is_the_rule_to_the_cent(seed: int, year_number: int, includi
 def by_days(spell: Spell) -> Fraction:
     days = range(spell.start.toordinal(), spell.until.toordinal())
     return sum((weight(date.fromordinal(day), date.fromordinal(day + 1)) for day in days), Fraction(0))
+
+
+def test_a_year_that_lost_an_advance_is_not_settled() -> None:
+    community = build(town(2025), "the example").community
+    settled = [fixed_only(community, Month(2025, number), 100) for number in range(1, 13)]
+    gone = Spell("h-gone", "C", date(2025, 5, 1), date(2025, 5, 9))
+    settled[4] = MonthTotals(settled[4].month, settled[4].charged, {**settled[4].advances, gone: 7})
+    with pytest.raises(CheckFailed, match=r"^The year 2025 was not settled: 'year: advances = .*' is off by -0.07\."):
+        year(community, settled)
+
+
+def test_a_year_without_heat_is_the_sum_of_its_months() -> None:
+    tree = town(2025)
+    del tree["heat"]
+    community = build(tree, "the example").community
+    settled = []
+    for one in (Month(2025, number) for number in range(1, 13)):
+        spells = tariffs.spells(community, one)
+        charged = {spell: {"fixed": Money(100, 21, 121)} for spell in spells}
+        settled.append(MonthTotals(one, charged, dict.fromkeys(spells, 5)))
+    h_c = entry(year(community, settled), "h-C", "C")
+    assert (h_c.lines, h_c.advance, h_c.balance) == ({"fixed": Money(1200, 252, 1452)}, 60, 1392)
+
+
+def test_who_left_before_a_rule_began_has_no_part_in_its_pool() -> None:
+    tree = town(2025)
+    tree["heat"].append({"from": "2025-07-01", "measured_percent": "65", "fixed_by": "equal"})
+    community = build(tree, "the example").community
+    found = year(community, [fixed_only(community, Month(2025, number), 100_00) for number in range(1, 13)])
+    # h-A left on 1 July: of 600.00 for January to June, 100 of 200 m2.
+    assert entry(found, "h-A", "A").lines["heat_fixed"].amount == 300_00
+    # Of 600.00 equally from July on, h-new had A throughout.
+    assert entry(found, "h-new", "A").lines["heat_fixed"].amount == 200_00
+
+
+def test_the_owners_own_entry_is_one_for_the_year_though_some_months_have_none() -> None:
+    community = build(town(2025), "the example").community
+    settled = [fixed_only(community, Month(2025, number), 100) for number in range(1, 13)]
+    for place in (1, 4):
+        month = settled[place].month
+        own = Spell("owner", "", month.first_day, month.end_day)
+        charged = {**settled[place].charged, own: {"feed_in": Money(-10, -2, -12)}}
+        settled[place] = MonthTotals(month, charged, settled[place].advances)
+    last = year(community, settled).entries[-1]
+    assert last.spell == Spell("owner", "", date(2025, 2, 1), date(2025, 6, 1))
+    assert last.lines == {"feed_in": Money(-20, -4, -24)}

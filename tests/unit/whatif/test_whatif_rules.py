@@ -280,3 +280,8 @@ def test_the_command_writes_three_files(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["whatif.csv", "whatif.json", "whatif.svg"]
     told = CliRunner().invoke(app, [*arguments, "--out", f"{tmp_path}/out", "--json"])
     assert json.loads(told.stdout) == json.loads((tmp_path / "out" / "whatif.json").read_text(encoding="utf-8"))
+
+
+def test_how_even_a_benefit_is_does_not_depend_on_who_comes_first() -> None:
+    # Differences of 1, 1 and 0, each twice: 4 / (2 x 3 x 4).
+    assert {gini(order) for order in ([2, 1, 1], [1, 2, 1], [1, 1, 2])} == {Fraction(1, 6)}

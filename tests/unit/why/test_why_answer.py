@@ -102,6 +102,14 @@ def test_two_homes_by_hand() -> None:
     assert sum(found.parts.values()) == 2700
 
 
+def test_lines_of_their_own_are_parts_of_their_own_and_corrections_are_told_apart() -> None:
+    same = facts(THEN, COMMUNITY, "h-a")
+    before = replace(same, other={"work": Fraction(-500)}, total=same.total - 500)
+    after = replace(same, other={"work": Fraction(-200), "correction": Fraction(70)}, total=same.total - 130)
+    assert change(before, after).parts == {"other": 300, "corrections": 70}
+    assert change(after, before).parts == {"other": -300, "corrections": -70}
+
+
 def ten(**changes: Any) -> tuple[Facts, Facts]:
     """The same two months with ten more homes, whose heat is 80 percent, but for two extremes."""
     before, after = (facts(month, COMMUNITY, "h-a") for month in (THEN, NOW))
