@@ -493,7 +493,7 @@ class Slot:
     def price(self, field: str) -> tuple[str | None, str | None]:
         """Price as it is written, and the name of the window where that is where it is written."""
         own = (self.window or {}).get(field)
-        return (self.tariff[field], None) if own is None else (own, self.window["name"])  # type: ignore[index]
+        return (self.tariff[field], None) if self.window is None or own is None else (own, self.window["name"])
 
     @property
     def solar(self) -> tuple[str, str | None]:
