@@ -50,7 +50,7 @@ def corrected(part: Mapping[str, Any], words: Wording) -> Corrected:
     """Say a household's part of a correction (`settlement.documents.correction.own_part`)."""
     (entry,) = part["statements"]
     rows = [
-        (words.named(_shown(line)), _was(line, "original", words), _was(line, "recomputed", words))
+        (words.named(_shown(line)), _printed(line, "original", words), _printed(line, "recomputed", words))
         for line in entry["lines"]
     ]
     for name, text in (("total_eur", words.say("Together")), ("advance_eur", words.say("Paid in advance"))):
@@ -102,7 +102,7 @@ def _shown(line: Mapping[str, Any]) -> dict[str, str | None]:
     return {"code": line["code"], "window": line.get("window"), "amount_eur": amount}
 
 
-def _was(line: Mapping[str, Any], when: str, words: Wording) -> str:
+def _printed(line: Mapping[str, Any], when: str, words: Wording) -> str:
     amount = line[when]["amount_eur"]
     return words.owed(amount) if Decimal(amount) else NOTHING
 

@@ -498,26 +498,19 @@ class Slot:
     @property
     def solar(self) -> tuple[str, str | None]:
         """What the sun costs: never above a share of the grid price that holds at the same moment."""
-        capped, named = self._capped(self.window)
-        plain, _ = self._capped(None)
-        if self.window is not None and (named or Fraction(capped) != Fraction(plain)):
-            return capped, self.window["name"]
-        return capped, None
+        (price, named), (grid, _) = self.price("solar_eur_per_kwh"), self.price("grid_eur_per_kwh")
+        price = self._capped(price or "", grid)
+        own = self._capped(self.tariff["solar_eur_per_kwh"], self.tariff["grid_eur_per_kwh"])
+        if named is None and self.window is not None and Fraction(price) != Fraction(own):
+            named = self.window["name"]
+        return price, named
 
-    def _capped(self, window: dict[str, Any] | None) -> tuple[str, bool]:
-        def of(field: str) -> str | None:
-            own = (window or {}).get(field)
-            found: str | None = self.tariff[field] if own is None else own
-            return found
-
-        named = (window or {}).get("solar_eur_per_kwh") is not None
-        price, grid, percent = (
-            of("solar_eur_per_kwh") or "", of("grid_eur_per_kwh"), self.tariff.get("solar_at_most_percent_of_grid")
-        )  # fmt: skip
+    def _capped(self, price: str, grid: str | None) -> str:
+        percent = self.tariff.get("solar_at_most_percent_of_grid")
         if percent is None or grid is None:
-            return price, named
+            return price
         most = Fraction(grid) * Fraction(percent) / 100
-        return (price if Fraction(price) <= most else digits(most)), named
+        return price if Fraction(price) <= most else digits(most)
 
 
 def digits(value: Fraction) -> str:
