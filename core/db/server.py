@@ -43,6 +43,7 @@ _START_SECONDS = 120  # [s] recovery after a power cut included
 _STOP_SECONDS = 30  # [s] before an immediate stop, which the next start recovers from
 _NEW_CLUSTER_BYTES = 200_000_000  # [B] a new cluster takes 40 MB, its first write-ahead log some more
 _LONGEST_SOCKET = 103  # [B] bytes of a socket's path that Linux and macOS both take
+_EXITING = 0x4  # of the flags in /proc/<pid>/stat, see proc(5) and the kernel's PF_EXITING
 _TELLING = ("FATAL:", "PANIC:", "LOG:  invalid", "error:")  # lines of PostgreSQL's output that carry the reason
 
 _children: dict[int, subprocess.Popen[bytes]] = {}  # servers this process started, to be reaped when they end
@@ -319,9 +320,18 @@ def _halt(home: Path, pid: int) -> None:
             os.kill(pid, how)
         deadline = time.monotonic() + _STOP_SECONDS
         while time.monotonic() < deadline:
-            if not _is_server(pid, home):
+            if not _is_server(pid, home) and not _is_ending(pid):
                 return
             time.sleep(0.02)
+
+
+def _is_ending(pid: int) -> bool:
+    """Whether a process is on its way out: it has no command line any more and still holds its files (Linux)."""
+    try:
+        state, *_, flags = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[:7]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in ("Z", "X") and bool(int(flags) & _EXITING)
 
 
 def _explain(text: str, home: Path) -> str:
