@@ -11,7 +11,7 @@ NO_NETWORK := { echo "The packages could not be installed; the lines above say w
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-long check fmt crash bench lock clean
+.PHONY: help demo test test-long check fmt crash bench mutants lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -42,11 +42,14 @@ crash: $(VENV)/.dev ## kill collector, database and broker two hundred times; CR
 bench: $(VENV)/.dev ## measure, one line `name value unit` each, and compare with tests/benchmark/floors.toml
 	@$(RUN)/python -m tests.benchmark.run $(ARGS)
 
+mutants: $(VENV)/.dev ## change the settlement's rules one slip at a time, and list what no test notices; an hour
+	@$(RUN)/python -m tests.mutation $(ARGS)
+
 lock: $(VENV)/.dev ## pin the newest fitting packages anew; needs uv: .venv/bin/pip install uv
 	@PATH="$$PWD/$(RUN):$$PATH" deploy/lock
 
 clean: ## remove .venv and the caches; never the data of a demo
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist *.egg-info
+	rm -rf $(VENV) .mutation .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.made:

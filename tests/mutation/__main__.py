@@ -1,0 +1,147 @@
+"""``make mutants``: change the pure modules of the settlement one slip at a time, and list what no test notices.
+
+    python -m tests.mutation                              every pure module; an hour on two cores
+    python -m tests.mutation settlement/heat.py           one module
+    python -m tests.mutation --measure                    find out anew which tests reach which line (ten minutes)
+
+Every mutant meets the tests that reach its line, those of one rule first, for a limited time; one that survives them
+all is listed. What has been looked at and cannot matter stands with its reason in ``known.toml``; whatever else
+survives, and an entry there that is killed by now, makes the run fail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.mutation.mutants import Mutant, mutants
+from tests.mutation.reach import Reach, digest, load, measure, usable
+from tests.mutation.trial import Court, Subject
+
+ROOT: Final = Path(__file__).parents[2]
+_KEPT: Final = ROOT / ".mutation" / "reach.json"
+_KNOWN: Final = Path(__file__).with_name("known.toml")
+_TESTS: Final = ("tests/unit", "tests/property", "tests/contract")
+_RULES: Final = (
+    "amounts",
+    "balance",
+    "changes",
+    "charges",
+    "corrections",
+    "degreedays",
+    "division",
+    "edits",
+    "energy",
+    "evidence",
+    "failedmeters",
+    "gates",
+    "heat",
+    "hotwater",
+    "intervals",
+    "invariants",
+    "ledger",
+    "month",
+    "pellets",
+    "pools",
+    "remainders",
+    "seal/commitments",
+    "seal/figures",
+    "selection",
+    "sharing",
+    "statement",
+    "stock",
+    "sun",
+    "tariffs",
+    "whatif/compare",
+    "whatif/fairness",
+    "whatif/outcome",
+    "why/parts",
+    "why/season",
+    "windows",
+    "work",
+    "yearly",
+)
+_PURE: Final = ("core/money.py", *(f"settlement/{rule}.py" for rule in _RULES))
+
+
+class _Sitting:
+    """Takes the place of pytest's own loop: the tests are collected, and then run for mutants only."""
+
+    def __init__(self, modules: list[str], reach: Reach, most: float, jobs: int) -> None:
+        self.modules, self.reach, self.most, self.jobs = modules, reach, most, jobs
+        self.known = _known()
+        self.unexplained = 0
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        items = {item.nodeid: item for item in session.items if usable(item)}
+        court = Court(items, seconds=int(4 * self.most) + 20)
+        for module in self.modules:
+            self._try(module, court)
+        return True
+
+    def _try(self, module: str, court: Court) -> None:
+        began = time.monotonic()
+        subject = Subject(module.removesuffix(".py").replace("/", "."), ROOT / module)
+        cases = [
+            (mutant, self.reach.tests(module, mutant.line, self.most)) for mutant in mutants(subject.path.read_text())
+        ]
+        if not court.passes(sorted({test for _, tests in cases for test in tests}, key=self.reach.seconds.__getitem__)):
+            sys.exit(f"{module}: its own tests fail without any change; mend that first.")
+        counted: Counter[str] = Counter()
+        noted = self.known.get(module, {})
+        for mutant, verdict in court.try_all(subject, cases, self.jobs):
+            known = mutant.change in noted
+            counted[f"{verdict}, known" if known and verdict == "survived" else verdict] += 1
+            if known != (verdict == "survived") and verdict != "not tried":
+                self.unexplained += 1
+                print(f"{module}:{mutant.line}  {_said(mutant, verdict, known=known)}", flush=True)
+        told = ", ".join(f"{number} {verdict}" for verdict, number in sorted(counted.items()))
+        print(f"== {module}: {len(cases)} mutants: {told}; {time.monotonic() - began:.0f} s", flush=True)
+
+
+def _said(mutant: Mutant, verdict: str, *, known: bool) -> str:
+    return f"{verdict}{', though listed as known' if known else ''}  {mutant.change}"
+
+
+def _known() -> dict[str, dict[str, str]]:
+    """Read the changes that cannot matter, by module, each with its reason."""
+    tree = tomllib.loads(_KNOWN.read_text(encoding="utf-8"))
+    return {module: {entry["change"]: entry["why"] for entry in entries} for module, entries in tree.items()}
+
+
+def main() -> int:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__, add_help=True)
+    parser.add_argument("modules", nargs="*", default=[*_PURE], help="paths from the top of the repository")
+    parser.add_argument("--measure", action="store_true", help="only find out which tests reach which line")
+    parser.add_argument("--seconds", type=float, default=12.0, help="tests per mutant, by their measured time [s]")
+    parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
+    chosen = parser.parse_args()
+    if chosen.measure:
+        measure(ROOT, ["core", "settlement"], _TESTS, _KEPT)
+        return 0
+    if not _KEPT.exists():
+        subprocess.run([sys.executable, "-m", "tests.mutation", "--measure"], cwd=ROOT, check=True)
+    reach = load(_KEPT)
+    for module in chosen.modules:
+        if not (ROOT / module).is_file():
+            sys.exit(f"{module} is not there; name a module by its path from {ROOT}.")
+        if reach.digests.get(module) != digest(ROOT / module):
+            sys.exit(f"{module} has changed since its tests were measured; run python -m tests.mutation --measure.")
+    sitting = _Sitting(chosen.modules, reach, chosen.seconds, chosen.jobs)
+    plain = ["-q", "-s", "--assert=plain", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    files = sorted({test.split("::")[0] for test in reach.seconds})
+    code = pytest.main([*plain, "--no-header", *files], plugins=[sitting])
+    return int(code) or min(sitting.unexplained, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""The small changes: what a slip of the keyboard or of the mind would do to a module, one change at a time.
+
+What no rule hangs on is left alone: sentences for people, annotations, docstrings, imports, what a ``raise`` says.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+_COMPARED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+_CALCULATED: Final[dict[type[ast.operator], type[ast.operator]]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.FloorDiv,
+    ast.FloorDiv: ast.Mult,
+    ast.Div: ast.Mult,
+    ast.Mod: ast.FloorDiv,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
+}
+_CALLED: Final = {"min": "max", "max": "min", "any": "all", "all": "any", "sorted": "list", "abs": ""}
+_TELLING: Final = {"key", "reverse", "default", "start"}  # keywords whose absence is another result, not an error
+_WIDEST: Final = 100  # characters of a change that are shown
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A module with one change: where it is, what stood there, what stands there now."""
+
+    line: int
+    scope: str
+    place: str  # the line of source
+    before: str
+    after: str
+    tree: ast.Module
+
+    @property
+    def change(self) -> str:
+        """The change as it is listed; it names its place by words, so that it holds when lines move."""
+        small = "" if self.before in (self.place, self.place.removesuffix(":")) else f"  |  {self.before}"
+        return f"{self.scope}: {self.place}{small}  ->  {self.after}"
+
+
+def mutants(source: str) -> Iterator[Mutant]:
+    """Give every mutant of a module, from its first line to its last; each compiles and differs from the source."""
+    tree = ast.parse(source)
+    nodes = list(ast.walk(tree))
+    scopes = _scopes(tree)
+    told = _told(tree)
+    found = [
+        (node.ifs[0].lineno if isinstance(node, ast.comprehension) else node.lineno, place, change)  # type: ignore[attr-defined]
+        for place, node in enumerate(nodes)
+        if node not in told and node in scopes
+        for change in _changes(node)
+    ]
+    text = source.splitlines()
+    for line, place, change in sorted(found, key=lambda one: one[:2]):
+        changed = copy.deepcopy(tree)
+        twin = list(ast.walk(changed))[place]
+        instead = change(twin)
+        if instead is not twin:
+            _replace(changed, twin, ast.copy_location(instead, twin))
+        yield Mutant(
+            line,
+            scopes[nodes[place]],
+            text[line - 1].strip(),
+            _shown(nodes[place]),
+            _shown(instead),
+            ast.fix_missing_locations(changed),
+        )
+
+
+def _shown(node: ast.AST) -> str:
+    return ast.unparse(node).strip().splitlines()[0][:_WIDEST]
+
+
+def _scopes(tree: ast.Module) -> dict[ast.AST, str]:
+    """Name the function every node is in; constants of the module are in its own, what only declares is in none."""
+    found: dict[ast.AST, str] = {}
+
+    def enter(node: ast.AST, name: str, *, counted: bool) -> None:
+        for field, value in ast.iter_fields(node):
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.FunctionDef):
+                    inner = f"{name}.{child.name}".removeprefix(".")
+                    for statement in child.body:
+                        found[statement] = inner
+                        enter(statement, inner, counted=True)
+                elif isinstance(child, ast.ClassDef):
+                    enter(child, f"{name}.{child.name}".removeprefix("."), counted=False)
+                elif isinstance(child, ast.AST):
+                    inside = counted or (isinstance(node, ast.Assign | ast.AnnAssign) and not name and field == "value")
+                    if inside:
+                        found[child] = name
+                    enter(child, name, counted=inside)
+
+    enter(tree, "", counted=False)
+    return found
+
+
+def _told(tree: ast.Module) -> set[ast.AST]:
+    """Find what is for readers, not for the rule."""
+    found: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        parts: list[ast.expr | ast.stmt | None] = []
+        match node:
+            case (
+                ast.Expr(value=ast.Constant()) | ast.JoinedStr() | ast.Assert() | ast.If(test=ast.Name("TYPE_CHECKING"))
+            ):
+                parts = [node]
+            case ast.arg() | ast.AnnAssign():
+                parts = [node.annotation]
+            case ast.FunctionDef():
+                parts = [node.returns, *node.decorator_list, *node.args.defaults, *node.args.kw_defaults]
+            case ast.Raise():
+                parts = [node.exc, node.cause]
+        found |= {inner for part in parts if part is not None for inner in ast.walk(part)}
+    return found
+
+
+Change = Callable[[ast.AST], ast.AST]
+
+
+def _changes(node: ast.AST) -> Iterator[Change]:
+    """Give what can be changed about one node, as functions that change its twin and return what stands there then."""
+    match node:
+        case ast.Compare():
+            yield from (_compared(at) for at, operator in enumerate(node.ops) if type(operator) in _COMPARED)
+        case ast.BinOp(op=operator) | ast.AugAssign(op=operator) if type(operator) in _CALCULATED:
+            yield _with(op=_CALCULATED[type(operator)]())
+        case ast.BoolOp():
+            yield _with(op=ast.Or() if isinstance(node.op, ast.And) else ast.And())
+        case ast.UnaryOp(op=ast.Not() | ast.USub()):
+            yield lambda twin: twin.operand  # type: ignore[attr-defined]
+        case ast.Constant(value=bool(value)):
+            yield _with(value=not value)
+        case ast.Constant(value=int(value)):
+            yield _with(value=value + 1)
+        case ast.If() | ast.IfExp():
+            yield from (_with(test=ast.Constant(value)) for value in (True, False))
+        case ast.comprehension():
+            yield from (_without("ifs", at) for at in range(len(node.ifs)))
+        case ast.Continue() | ast.Break() | ast.Raise():
+            yield lambda _twin: ast.Pass()
+        case ast.Call(func=ast.Name(id=name), args=[first, *_]) if name in _CALLED and not isinstance(
+            first, ast.Starred
+        ):
+            yield _called
+    if isinstance(node, ast.Expr | ast.AugAssign):
+        yield lambda _twin: ast.Pass()
+    if isinstance(node, ast.Call):
+        yield from (_without("keywords", at) for at, word in enumerate(node.keywords) if word.arg in _TELLING)
+
+
+def _compared(at: int) -> Change:
+    def change(twin: ast.AST) -> ast.AST:
+        assert isinstance(twin, ast.Compare)
+        twin.ops[at] = _COMPARED[type(twin.ops[at])]()
+        return twin
+
+    return change
+
+
+def _with(**fields: object) -> Change:
+    def change(twin: ast.AST) -> ast.AST:
+        for name, value in fields.items():
+            setattr(twin, name, value)
+        return twin
+
+    return change
+
+
+def _without(field: str, at: int) -> Change:
+    def change(twin: ast.AST) -> ast.AST:
+        del getattr(twin, field)[at]
+        return twin
+
+    return change
+
+
+def _called(twin: ast.AST) -> ast.AST:
+    """Call the opposite; for ``sorted`` a list as it came, for ``abs`` the number with its sign."""
+    assert isinstance(twin, ast.Call) and isinstance(twin.func, ast.Name)  # noqa: PT018 - for the type checker
+    instead = _CALLED[twin.func.id]
+    if not instead:
+        return twin.args[0]
+    if twin.func.id == "sorted":
+        twin.keywords = []
+    twin.func.id = instead
+    return twin
+
+
+def _replace(tree: ast.AST, old: ast.AST, new: ast.AST) -> None:
+    for parent in ast.walk(tree):
+        for field, value in ast.iter_fields(parent):
+            if value is old:
+                setattr(parent, field, new)
+            elif isinstance(value, list):
+                value[:] = [new if one is old else one for one in value]

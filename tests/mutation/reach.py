@@ -1,0 +1,115 @@
+"""Which tests reach which line, and how long they take: measured once, kept beside the checkout's other caches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import coverage
+import pytest
+
+_NEEDS_A_SERVER: Final = {"server_url", "broker", "quick_broker"}  # their tests are of other rooms, and slow to fork
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What one run of the tests has touched.
+
+    ``lines`` gives per file and line the tests that ran it; a line that ran only at import has none. ``seconds`` is a
+    test's time under measurement, ``breadth`` the number of lines it ran at all: few for a test of one rule.
+    ``digests`` tells the state of each file then.
+    """
+
+    lines: Mapping[str, Mapping[int, frozenset[str]]]
+    seconds: Mapping[str, float]
+    breadth: Mapping[str, int]
+    digests: Mapping[str, str]
+
+    def tests(self, module: str, line: int, most: float) -> list[str]:
+        """Name the tests of a line, those of one rule first, until their time is used up [s]."""
+        found = self.lines.get(module, {})
+        reached = found.get(line) or frozenset().union(*found.values())
+        chosen, spent = [], 0.0
+        for test in sorted(reached, key=lambda name: (self.breadth[name] // 50, self.seconds[name])):
+            chosen.append(test)
+            spent += self.seconds[test]
+            if spent > most:
+                break
+        return chosen
+
+
+def digest(file: Path) -> str:
+    """Tell one state of a file from another."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def usable(item: pytest.Item) -> bool:
+    """Whether a test runs without a server."""
+    return not _NEEDS_A_SERVER & set(getattr(item, "fixturenames", ()))
+
+
+class _Watch:
+    """Gives every test a context of its own in the measurement, and takes its time."""
+
+    def __init__(self, measured: coverage.Coverage) -> None:
+        self.measured = measured
+        self.seconds: dict[str, float] = {}
+        self.left_out: set[str] = set()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if usable(item)]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        self.measured.switch_context(item.nodeid)
+        self.seconds[item.nodeid] = -time.perf_counter()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        self.seconds[item.nodeid] += time.perf_counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if not report.passed:
+            self.left_out.add(report.nodeid)
+
+
+def measure(root: Path, packages: Sequence[str], tests: Sequence[str], kept: Path) -> None:
+    """Run the tests once and write what they reached into a file."""
+    measured = coverage.Coverage(data_file=None, source=[*packages], config_file=False)
+    watch = _Watch(measured)
+    measured.start()
+    pytest.main(["-q", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider", *tests], plugins=[watch])
+    measured.stop()
+    data = measured.get_data()
+    lines = {
+        Path(file).relative_to(root).as_posix(): {
+            str(line): sorted(set(names) & watch.seconds.keys() - watch.left_out)
+            for line, names in data.contexts_by_lineno(file).items()
+        }
+        for file in data.measured_files()
+    }
+    seconds = {test: spent for test, spent in watch.seconds.items() if test not in watch.left_out}
+    kept.parent.mkdir(exist_ok=True)
+    digests = {file: digest(root / file) for file in lines}
+    kept.write_text(json.dumps({"lines": lines, "seconds": seconds, "digests": digests}), encoding="utf-8")
+
+
+def load(kept: Path) -> Reach:
+    """Read what `measure` wrote."""
+    tree = json.loads(kept.read_text(encoding="utf-8"))
+    breadth: dict[str, int] = defaultdict(int)
+    for found in tree["lines"].values():
+        for tests in found.values():
+            for test in tests:
+                breadth[test] += 1
+    lines = {
+        file: {int(line): frozenset(tests) for line, tests in found.items()} for file, found in tree["lines"].items()
+    }
+    return Reach(lines, tree["seconds"], breadth, tree["digests"])

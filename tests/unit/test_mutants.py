@@ -1,0 +1,130 @@
+"""The small changes that measure the tests: each is found, each compiles, and what is for readers is left alone."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.mutation.mutants import Mutant, mutants
+from tests.mutation.reach import Reach
+from tests.mutation.trial import Subject
+
+SOURCE = '''"""A rule."""
+LIMIT = 3
+
+
+def owed(amounts: "list[int]", least: int = 1) -> int:
+    """Add up."""
+    found = sorted((n for n in amounts if n > 0), reverse=True)
+    if not found:
+        raise ValueError(f"nothing above {0}")
+    total = -1 if len(found) < LIMIT else max(found) + 2
+    total += least
+    return total
+
+
+class Rule:
+    """Has one."""
+
+    size: int = 4
+
+    @property
+    def half(self) -> int:
+        return self.size // 2
+'''
+
+
+def listed(source: str) -> list[tuple[int, str, str]]:
+    return [(one.line, one.before, one.after) for one in mutants(source)]
+
+
+def test_every_kind_of_slip_is_found_and_only_where_a_rule_hangs_on_it() -> None:
+    assert sorted(listed(SOURCE)) == sorted(
+        [
+            (2, "3", "4"),
+            (7, "sorted((n for n in amounts if n > 0), reverse=True)", "list((n for n in amounts if n > 0))"),
+            (7, "sorted((n for n in amounts if n > 0), reverse=True)", "sorted((n for n in amounts if n > 0))"),
+            (7, "for n in amounts if n > 0", "for n in amounts"),
+            (7, "n > 0", "n >= 0"),
+            (7, "0", "1"),
+            (7, "True", "False"),
+            (8, "if not found:", "if True:"),
+            (8, "if not found:", "if False:"),
+            (8, "not found", "found"),
+            (9, "raise ValueError(f'nothing above {0}')", "pass"),
+            (10, "-1 if len(found) < LIMIT else max(found) + 2", "-1 if True else max(found) + 2"),
+            (10, "-1 if len(found) < LIMIT else max(found) + 2", "-1 if False else max(found) + 2"),
+            (10, "-1", "1"),
+            (10, "1", "2"),
+            (10, "len(found) < LIMIT", "len(found) <= LIMIT"),
+            (10, "max(found) + 2", "max(found) - 2"),
+            (10, "max(found)", "min(found)"),
+            (10, "2", "3"),
+            (11, "total += least", "total -= least"),
+            (11, "total += least", "pass"),
+            (22, "self.size // 2", "self.size * 2"),
+            (22, "2", "3"),
+        ]
+    )  # fmt: skip
+
+
+def test_every_mutant_of_the_settlement_compiles_and_differs() -> None:
+    source = (Path(__file__).parents[2] / "settlement" / "remainders.py").read_text(encoding="utf-8")
+    plain = compile(source, "x", "exec")
+    found = list(mutants(source))
+    assert len(found) > 50
+    assert not [one.change for one in found if compile(one.tree, "x", "exec") == plain]
+
+
+@pytest.fixture
+def rule(tmp_path: Path) -> Iterator[ModuleType]:
+    path = tmp_path / "tests_rule_of_this_test.py"
+    path.write_text(SOURCE, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[path.stem]
+
+
+def mutant(before: str, after: str) -> Mutant:
+    return next(one for one in mutants(SOURCE) if (one.before, one.after) == (before, after))
+
+
+def test_the_code_is_exchanged_under_every_name_it_goes_by(rule: ModuleType) -> None:
+    owed, kept = rule.owed, rule.Rule()
+    assert (owed([5, 1, 9]), kept.half) == (12, 2)
+    assert rule.__file__ is not None
+    subject = Subject(rule.__name__, Path(rule.__file__))
+    subject.exchange(mutant("max(found)", "min(found)"))
+    assert owed([5, 1, 9]) == 4
+    subject.exchange(mutant("self.size // 2", "self.size * 2"))
+    assert kept.half == 8
+    subject.exchange(mutant("3", "4"))
+    assert owed([5, 1, 9]) == 0
+
+
+def test_a_change_that_nothing_alive_has_is_not_called_tried(rule: ModuleType) -> None:
+    assert rule.__file__ is not None
+    subject = Subject(rule.__name__, Path(rule.__file__))
+    del rule.owed
+    with pytest.raises(LookupError, match="owed"):
+        subject.exchange(mutant("max(found)", "min(found)"))
+
+
+def test_the_tests_of_one_rule_come_first_and_their_time_is_limited() -> None:
+    seconds = {"narrow": 3.0, "narrower": 1.0, "broad": 0.1, "elsewhere": 0.1}
+    breadth = {"narrow": 40, "narrower": 30, "broad": 900, "elsewhere": 5}
+    lines = {"rule.py": {1: frozenset[str](), 7: frozenset({"broad", "narrow", "narrower"})}}
+    reach = Reach(lines, seconds, breadth, {})
+    assert reach.tests("rule.py", 7, most=12) == ["narrower", "narrow", "broad"]
+    assert reach.tests("rule.py", 7, most=3.5) == ["narrower", "narrow"]
+    assert reach.tests("rule.py", 1, most=12) == ["narrower", "narrow", "broad"]
