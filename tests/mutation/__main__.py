@@ -12,6 +12,7 @@ survives, and an entry there that is killed by now, makes the run fail.
 from __future__ import annotations
 
 import argparse
+import gc
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from hypothesis import Phase, settings
 
 from tests.mutation.mutants import Mutant, mutants
 from tests.mutation.reach import Reach, digest, load, measure, usable
@@ -75,26 +77,46 @@ _PURE: Final = ("core/money.py", *(f"settlement/{rule}.py" for rule in _RULES))
 class _Sitting:
     """Takes the place of pytest's own loop: the tests are collected, and then run for mutants only."""
 
-    def __init__(self, modules: list[str], reach: Reach, most: float, jobs: int) -> None:
-        self.modules, self.reach, self.most, self.jobs = modules, reach, most, jobs
+    def __init__(self, chosen: argparse.Namespace, reach: Reach) -> None:
+        self.modules: list[str] = chosen.modules
+        self.lines: set[int] = set(chosen.line)
+        self.also: set[str] = set(chosen.also)
+        self.most: float = chosen.seconds
+        self.jobs: int = chosen.jobs
+        self.reach = reach
         self.known = _known()
         self.unexplained = 0
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        # A failing example is enough; the smallest one is for people.
+        settings.register_profile("mutants", deadline=None, database=None, phases=(Phase.explicit, Phase.generate))
+        settings.load_profile("mutants")
+
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = {item.nodeid: item for item in session.items if usable(item)}
-        court = Court(items, seconds=int(4 * self.most) + 20)
-        for module in self.modules:
-            self._try(module, court)
+        court = Court(items, seconds=int(3 * self.most))
+        subjects = [Subject.of(module, ROOT / module) for module in self.modules]
+        new = [test for test in items if test.split("::")[0] in self.also]
+        cases = [
+            [
+                (one, [*new, *self.reach.tests(subject.module, one.line, self.most)])
+                for one in mutants(subject.path.read_text())
+                if not self.lines or one.line in self.lines
+            ]
+            for subject in subjects
+        ]
+        gc.collect()
+        gc.freeze()  # so that a copy does not touch, and by that double, the memory of what it only reads
+        tests = {test for tried in cases for _, chosen in tried for test in chosen}
+        if not court.passes(sorted(tests), self.jobs):
+            sys.exit("A test fails here though nothing was changed, so no verdict would mean anything; run make test.")
+        for subject, tried in zip(subjects, cases, strict=True):
+            self._try(subject, tried, court)
         return True
 
-    def _try(self, module: str, court: Court) -> None:
-        began = time.monotonic()
-        subject = Subject(module.removesuffix(".py").replace("/", "."), ROOT / module)
-        cases = [
-            (mutant, self.reach.tests(module, mutant.line, self.most)) for mutant in mutants(subject.path.read_text())
-        ]
-        if not court.passes(sorted({test for _, tests in cases for test in tests}, key=self.reach.seconds.__getitem__)):
-            sys.exit(f"{module}: its own tests fail without any change; mend that first.")
+    def _try(self, subject: Subject, cases: list[tuple[Mutant, list[str]]], court: Court) -> None:
+        began, module = time.monotonic(), subject.module
         counted: Counter[str] = Counter()
         noted = self.known.get(module, {})
         for mutant, verdict in court.try_all(subject, cases, self.jobs):
@@ -102,13 +124,10 @@ class _Sitting:
             counted[f"{verdict}, known" if known and verdict == "survived" else verdict] += 1
             if known != (verdict == "survived") and verdict != "not tried":
                 self.unexplained += 1
-                print(f"{module}:{mutant.line}  {_said(mutant, verdict, known=known)}", flush=True)
+                said = f"{verdict}, though listed" if known else verdict
+                print(f"{module}:{mutant.line}  {said}  {mutant.change}", flush=True)
         told = ", ".join(f"{number} {verdict}" for verdict, number in sorted(counted.items()))
         print(f"== {module}: {len(cases)} mutants: {told}; {time.monotonic() - began:.0f} s", flush=True)
-
-
-def _said(mutant: Mutant, verdict: str, *, known: bool) -> str:
-    return f"{verdict}{', though listed as known' if known else ''}  {mutant.change}"
 
 
 def _known() -> dict[str, dict[str, str]]:
@@ -123,6 +142,8 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", default=[*_PURE], help="paths from the top of the repository")
     parser.add_argument("--measure", action="store_true", help="only find out which tests reach which line")
     parser.add_argument("--seconds", type=float, default=12.0, help="tests per mutant, by their measured time [s]")
+    parser.add_argument("--line", nargs="*", type=int, default=[], help="only mutants of these lines")
+    parser.add_argument("--also", nargs="*", default=[], help="test files that are newer than the measurement")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
     chosen = parser.parse_args()
     if chosen.measure:
@@ -136,9 +157,9 @@ def main() -> int:
             sys.exit(f"{module} is not there; name a module by its path from {ROOT}.")
         if reach.digests.get(module) != digest(ROOT / module):
             sys.exit(f"{module} has changed since its tests were measured; run python -m tests.mutation --measure.")
-    sitting = _Sitting(chosen.modules, reach, chosen.seconds, chosen.jobs)
+    sitting = _Sitting(chosen, reach)
     plain = ["-q", "-s", "--assert=plain", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider"]
-    files = sorted({test.split("::")[0] for test in reach.seconds})
+    files = sorted({test.split("::")[0] for test in reach.seconds} | {*chosen.also})
     code = pytest.main([*plain, "--no-header", *files], plugins=[sitting])
     return int(code) or min(sitting.unexplained, 1)
 

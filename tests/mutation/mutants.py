@@ -63,7 +63,7 @@ def mutants(source: str) -> Iterator[Mutant]:
     scopes = _scopes(tree)
     told = _told(tree)
     found = [
-        (node.ifs[0].lineno if isinstance(node, ast.comprehension) else node.lineno, place, change)  # type: ignore[attr-defined]
+        (_line(node), place, change)
         for place, node in enumerate(nodes)
         if node not in told and node in scopes
         for change in _changes(node)
@@ -83,6 +83,11 @@ def mutants(source: str) -> Iterator[Mutant]:
             _shown(instead),
             ast.fix_missing_locations(changed),
         )
+
+
+def _line(node: ast.AST) -> int:
+    first = node.ifs[0] if isinstance(node, ast.comprehension) else node  # which has no line of its own
+    return first.lineno if isinstance(first, ast.expr | ast.stmt) else 0
 
 
 def _shown(node: ast.AST) -> str:
@@ -146,7 +151,7 @@ def _changes(node: ast.AST) -> Iterator[Change]:
         case ast.BoolOp():
             yield _with(op=ast.Or() if isinstance(node.op, ast.And) else ast.And())
         case ast.UnaryOp(op=ast.Not() | ast.USub()):
-            yield lambda twin: twin.operand  # type: ignore[attr-defined]
+            yield _operand
         case ast.Constant(value=bool(value)):
             yield _with(value=not value)
         case ast.Constant(value=int(value)):
@@ -193,9 +198,15 @@ def _without(field: str, at: int) -> Change:
     return change
 
 
+def _operand(twin: ast.AST) -> ast.AST:
+    assert isinstance(twin, ast.UnaryOp)
+    return twin.operand
+
+
 def _called(twin: ast.AST) -> ast.AST:
     """Call the opposite; for ``sorted`` a list as it came, for ``abs`` the number with its sign."""
-    assert isinstance(twin, ast.Call) and isinstance(twin.func, ast.Name)  # noqa: PT018 - for the type checker
+    assert isinstance(twin, ast.Call)
+    assert isinstance(twin.func, ast.Name)
     instead = _CALLED[twin.func.id]
     if not instead:
         return twin.args[0]

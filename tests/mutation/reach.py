@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,21 +22,19 @@ class Reach:
     """What one run of the tests has touched.
 
     ``lines`` gives per file and line the tests that ran it; a line that ran only at import has none. ``seconds`` is a
-    test's time under measurement, ``breadth`` the number of lines it ran at all: few for a test of one rule.
-    ``digests`` tells the state of each file then.
+    test's time under measurement, ``digests`` tells the state each file was in.
     """
 
     lines: Mapping[str, Mapping[int, frozenset[str]]]
     seconds: Mapping[str, float]
-    breadth: Mapping[str, int]
     digests: Mapping[str, str]
 
     def tests(self, module: str, line: int, most: float) -> list[str]:
-        """Name the tests of a line, those of one rule first, until their time is used up [s]."""
+        """Name tests of a line until their time is used up [s], those with most of the module for their time first."""
         found = self.lines.get(module, {})
-        reached = found.get(line) or frozenset().union(*found.values())
+        about = Counter(test for tests in found.values() for test in tests)
         chosen, spent = [], 0.0
-        for test in sorted(reached, key=lambda name: (self.breadth[name] // 50, self.seconds[name])):
+        for test in sorted(found.get(line) or about, key=lambda test: (self.seconds[test] / about[test], test)):
             chosen.append(test)
             spent += self.seconds[test]
             if spent > most:
@@ -104,12 +102,7 @@ def measure(root: Path, packages: Sequence[str], tests: Sequence[str], kept: Pat
 def load(kept: Path) -> Reach:
     """Read what `measure` wrote."""
     tree = json.loads(kept.read_text(encoding="utf-8"))
-    breadth: dict[str, int] = defaultdict(int)
-    for found in tree["lines"].values():
-        for tests in found.values():
-            for test in tests:
-                breadth[test] += 1
     lines = {
         file: {int(line): frozenset(tests) for line, tests in found.items()} for file, found in tree["lines"].items()
     }
-    return Reach(lines, tree["seconds"], breadth, tree["digests"])
+    return Reach(lines, tree["seconds"], tree["digests"])

@@ -14,6 +14,7 @@ import types
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -24,17 +25,30 @@ from tests.mutation.mutants import Mutant
 
 Verdict = Literal["killed", "survived", "for ever", "not tried"]
 _OURS: Final = ("core", "settlement", "tests")
-_SURVIVED: Final = 0
-_KILLED: Final = 1
-_NOT_TRIED: Final = 2
+_Place = tuple[str, int]  # qualified name and first line
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A loaded module and everything alive that was made from its source."""
+    """A loaded module, and the functions alive that were made from its source, by their code's place in it."""
 
-    name: str
+    module: str
     path: Path
+    alive: Mapping[_Place, Sequence[types.FunctionType]]
+
+    @classmethod
+    def of(cls, module: str, path: Path) -> Subject:
+        """Find a loaded module's functions wherever they are held: methods, properties, wrapped ones, tables."""
+        alive = defaultdict(list)
+        for found in gc.get_objects():
+            if isinstance(found, types.FunctionType) and found.__code__.co_filename == str(path):
+                alive[_place(found.__code__)].append(found)
+        return cls(module, path, alive)
+
+    @property
+    def name(self) -> str:
+        """The name it is imported by."""
+        return self.module.removesuffix(".py").replace("/", ".")
 
     def exchange(self, mutant: Mutant) -> None:
         """Put a mutant's code into the module's functions and its constants into whoever uses them."""
@@ -43,13 +57,9 @@ class Subject:
         if not mutant.scope:
             self._exchange_constants(module, made)
             return
-        alive = defaultdict(list)
-        for found in gc.get_objects():
-            if isinstance(found, types.FunctionType) and found.__code__.co_filename == str(self.path):
-                alive[_place(found.__code__)].append(found)
         exchanged = 0
         for code in _codes(made):
-            for function in alive[_place(code)]:
+            for function in self.alive.get(_place(code), []):
                 exchanged += function.__code__ != code
                 function.__code__ = code
         if not exchanged:
@@ -72,7 +82,7 @@ class Subject:
                         setattr(other, name, new)
 
 
-def _place(code: types.CodeType) -> tuple[str, int]:
+def _place(code: types.CodeType) -> _Place:
     return code.co_qualname, code.co_firstlineno
 
 
@@ -84,17 +94,16 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 class Court:
-    """Runs chosen tests against mutants, several copies of this process at a time."""
+    """Runs chosen tests against mutants, in copies of this process that have so many seconds to live."""
 
     def __init__(self, items: Mapping[str, pytest.Item], seconds: int) -> None:
         self.items = items
         self.seconds = seconds
-        gc.collect()
-        gc.freeze()  # so that a copy does not touch, and by that double, the memory of what it only reads
 
-    def passes(self, tests: Sequence[str]) -> bool:
+    def passes(self, tests: Sequence[str], jobs: int) -> bool:
         """Whether the tests hold when nothing was changed; without this every verdict would be worth nothing."""
-        return self._ended(self._start(tests, lambda: None)) == "survived"
+        copies = [self._start(tests[start::jobs], lambda: None, seconds=0) for start in range(jobs)]
+        return [_verdict(os.waitpid(pid, 0)[1]) for pid in copies] == ["survived"] * jobs
 
     def try_all(
         self, subject: Subject, cases: Sequence[tuple[Mutant, Sequence[str]]], jobs: int
@@ -105,11 +114,11 @@ class Court:
         while waiting or running:
             while waiting and len(running) < jobs:
                 mutant, tests = waiting.pop()
-                running[self._start(tests, lambda mutant=mutant: subject.exchange(mutant))] = mutant  # type: ignore[misc]
+                running[self._start(tests, partial(subject.exchange, mutant), self.seconds)] = mutant
             pid, status = os.wait()
             yield running.pop(pid), _verdict(status)
 
-    def _start(self, tests: Sequence[str], change: Callable[[], None]) -> int:
+    def _start(self, tests: Sequence[str], change: Callable[[], None], seconds: int) -> int:
         pid = os.fork()
         if pid:
             return pid
@@ -117,26 +126,28 @@ class Court:
         silence = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(silence, stream)
-        signal.alarm(self.seconds)
+        signal.alarm(seconds)
         try:
             change()
         except (LookupError, ValueError):  # nothing alive has this code, or it closes over other names
-            os._exit(_NOT_TRIED)
+            os._exit(2)
         try:
             chosen = [self.items[test] for test in tests if test in self.items]
             for item, after in zip(chosen, [*chosen[1:], None], strict=True):
                 reports = runtestprotocol(item, log=False, nextitem=after)
                 if any(report.failed for report in reports):
-                    os._exit(_KILLED)
+                    os._exit(1)
         except BaseException:  # noqa: BLE001 - this copy ends here whatever happened, and says that it did
-            os._exit(_KILLED)
-        os._exit(_SURVIVED)
-
-    def _ended(self, pid: int) -> Verdict:
-        return _verdict(os.waitpid(pid, 0)[1])
+            os._exit(1)
+        os._exit(0)
 
 
 def _verdict(status: int) -> Verdict:
     if os.WIFSIGNALED(status):
         return "for ever" if os.WTERMSIG(status) == signal.SIGALRM else "killed"
-    return {_SURVIVED: "survived", _NOT_TRIED: "not tried"}.get(os.WEXITSTATUS(status), "killed")  # type: ignore[return-value]
+    match os.WEXITSTATUS(status):
+        case 0:
+            return "survived"
+        case 2:
+            return "not tried"
+    return "killed"

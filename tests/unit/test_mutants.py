@@ -103,7 +103,7 @@ def test_the_code_is_exchanged_under_every_name_it_goes_by(rule: ModuleType) -> 
     owed, kept = rule.owed, rule.Rule()
     assert (owed([5, 1, 9]), kept.half) == (12, 2)
     assert rule.__file__ is not None
-    subject = Subject(rule.__name__, Path(rule.__file__))
+    subject = Subject.of(f"{rule.__name__}.py", Path(rule.__file__))
     subject.exchange(mutant("max(found)", "min(found)"))
     assert owed([5, 1, 9]) == 4
     subject.exchange(mutant("self.size // 2", "self.size * 2"))
@@ -114,17 +114,17 @@ def test_the_code_is_exchanged_under_every_name_it_goes_by(rule: ModuleType) -> 
 
 def test_a_change_that_nothing_alive_has_is_not_called_tried(rule: ModuleType) -> None:
     assert rule.__file__ is not None
-    subject = Subject(rule.__name__, Path(rule.__file__))
     del rule.owed
+    subject = Subject.of(f"{rule.__name__}.py", Path(rule.__file__))
     with pytest.raises(LookupError, match="owed"):
         subject.exchange(mutant("max(found)", "min(found)"))
 
 
-def test_the_tests_of_one_rule_come_first_and_their_time_is_limited() -> None:
-    seconds = {"narrow": 3.0, "narrower": 1.0, "broad": 0.1, "elsewhere": 0.1}
-    breadth = {"narrow": 40, "narrower": 30, "broad": 900, "elsewhere": 5}
-    lines = {"rule.py": {1: frozenset[str](), 7: frozenset({"broad", "narrow", "narrower"})}}
-    reach = Reach(lines, seconds, breadth, {})
-    assert reach.tests("rule.py", 7, most=12) == ["narrower", "narrow", "broad"]
-    assert reach.tests("rule.py", 7, most=3.5) == ["narrower", "narrow"]
-    assert reach.tests("rule.py", 1, most=12) == ["narrower", "narrow", "broad"]
+def test_the_tests_with_most_of_a_module_for_their_time_come_first_and_their_time_is_limited() -> None:
+    seconds = {"its own": 3.0, "its own too": 1.0, "passing by": 0.9, "elsewhere": 0.1}
+    own = frozenset({"its own", "its own too"})
+    lines = {"rule.py": {1: frozenset[str](), 7: own | {"passing by"}, 8: own, 9: own, 10: own}}
+    reach = Reach(lines, seconds, {})
+    assert reach.tests("rule.py", 7, most=12) == ["its own too", "its own", "passing by"]
+    assert reach.tests("rule.py", 7, most=3.5) == ["its own too", "its own"]
+    assert reach.tests("rule.py", 1, most=12) == ["its own too", "its own", "passing by"]
