@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 _COMPARED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
@@ -38,51 +38,53 @@ _TELLING: Final = {"key", "reverse", "default", "start"}  # keywords whose absen
 _WIDEST: Final = 100  # characters of a change that are shown
 
 
+Change = Callable[[ast.AST], ast.AST]  # changes a node, and returns what stands in its place then
+
+
 @dataclass(frozen=True)
 class Mutant:
     """A module with one change: where it is, what stood there, what stands there now."""
 
     line: int
     scope: str
-    place: str  # the line of source
     before: str
     after: str
-    tree: ast.Module
+    _source: str = field(repr=False)
+    _node: int = field(repr=False)
+    _change: Change = field(repr=False)
 
     @property
     def change(self) -> str:
         """The change as it is listed; it names its place by words, so that it holds when lines move."""
-        small = "" if self.before in (self.place, self.place.removesuffix(":")) else f"  |  {self.before}"
-        return f"{self.scope}: {self.place}{small}  ->  {self.after}"
+        place = self._source.splitlines()[self.line - 1].strip()
+        small = "" if self.before in (place, place.removesuffix(":")) else f"  |  {self.before}"
+        return f"{self.scope}: {place}{small}  ->  {self.after}"
+
+    @property
+    def tree(self) -> ast.Module:
+        """The changed module, made when it is asked for: thousands of them take gigabytes."""
+        tree = ast.parse(self._source)
+        node = list(ast.walk(tree))[self._node]
+        instead = self._change(node)
+        if instead is not node:
+            _replace(tree, node, ast.copy_location(instead, node))
+        return ast.fix_missing_locations(tree)
 
 
 def mutants(source: str) -> Iterator[Mutant]:
     """Give every mutant of a module, from its first line to its last; each compiles and differs from the source."""
     tree = ast.parse(source)
-    nodes = list(ast.walk(tree))
     scopes = _scopes(tree)
     told = _told(tree)
     found = [
-        (_line(node), place, change)
-        for place, node in enumerate(nodes)
+        (_line(node), place, node, change)
+        for place, node in enumerate(ast.walk(tree))
         if node not in told and node in scopes
         for change in _changes(node)
     ]
-    text = source.splitlines()
-    for line, place, change in sorted(found, key=lambda one: one[:2]):
-        changed = copy.deepcopy(tree)
-        twin = list(ast.walk(changed))[place]
-        instead = change(twin)
-        if instead is not twin:
-            _replace(changed, twin, ast.copy_location(instead, twin))
-        yield Mutant(
-            line,
-            scopes[nodes[place]],
-            text[line - 1].strip(),
-            _shown(nodes[place]),
-            _shown(instead),
-            ast.fix_missing_locations(changed),
-        )
+    for line, place, node, change in sorted(found, key=lambda one: one[:2]):
+        instead = change(copy.deepcopy(node))
+        yield Mutant(line, scopes[node], _shown(node), _shown(instead), source, place, change)
 
 
 def _line(node: ast.AST) -> int:
@@ -136,9 +138,6 @@ def _told(tree: ast.Module) -> set[ast.AST]:
                 parts = [node.exc, node.cause]
         found |= {inner for part in parts if part is not None for inner in ast.walk(part)}
     return found
-
-
-Change = Callable[[ast.AST], ast.AST]
 
 
 def _changes(node: ast.AST) -> Iterator[Change]:

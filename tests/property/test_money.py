@@ -50,6 +50,16 @@ def test_parts_add_up_to_the_rounded_total_and_lie_within_one_unit(exact: dict[s
         assert parts[name] in (floor(share), floor(share) + (share.denominator != 1))
 
 
+def test_a_half_is_a_part_of_a_cent_like_any_other() -> None:
+    assert sorted(spread({"a": Fraction(1, 2), "b": Fraction(1, 2)}, 1, rank).values()) == [0, 1]
+
+
+@pytest.mark.parametrize("total", [-1, 0, 3])
+def test_shares_that_are_not_of_the_total_are_refused(total: int) -> None:
+    with pytest.raises(ValueError, match="cannot be spread over a total of"):
+        spread({"a": Fraction(1), "b": Fraction(1, 2)}, total, rank)
+
+
 @given(shares())
 def test_cents_go_to_the_largest_remainders(exact: dict[str, Fraction]) -> None:
     parts = spread(exact, half_up(sum(exact.values(), Fraction(0))), rank)

@@ -89,6 +89,28 @@ def test_who_moves_is_credited_for_the_own_days_only() -> None:
     assert finding["text"] == ("Work of n-F1 on 2026-02-14 (ash) earns nothing: nobody of that name lived here then.")
 
 
+def test_who_has_left_earns_nothing_on_the_day_of_leaving() -> None:
+    households = [{"id": "h-F1", "flat": "F1", "from": "2025-01-01", "until": "2026-02-15"}]
+    given = house(done("h-F1", "ash", "2026-02-15"), flats=1, households=households)
+    assert amounts(settled(given, "2026-02")[1])["h-F1"] == []
+
+
+def test_the_order_in_which_work_is_written_changes_no_byte() -> None:
+    # n-F1 and n-F2 do not live here yet, so what is told of them has an order too
+    work = [done("h-F1", "ash"), done("n-F1", "ash"), done("n-F2", "ash"), done("h-F1", "refill", bags=3)]
+    later = [{"id": f"n-F{flat}", "flat": f"F{flat}", "from": "2026-03-01"} for flat in (1, 2)]
+    now = [{"id": f"h-F{flat}", "flat": f"F{flat}", "from": "2025-01-01", "until": "2026-03-01"} for flat in (1, 2)]
+    first, second = (
+        settled(house(*given, flats=2, households=now + later), "2026-02")[1] for given in (work, work[::-1])
+    )
+    assert [finding["text"].split()[2] for finding in first["findings"] if finding["code"] == "work-not-credited"] == [
+        "n-F1",
+        "n-F2",
+    ]
+    assert first["findings"] == second["findings"]
+    assert first["result_sha256"] == second["result_sha256"]
+
+
 def test_at_most_so_much_a_month() -> None:
     rules = [rule(at_most_eur_per_month="7.00")]
     given = house(done("h-F1", "ash"), done("h-F1", "refill", bags=20), done("h-F2", "ash"), rules=rules)
