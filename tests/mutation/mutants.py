@@ -101,7 +101,7 @@ def _scopes(tree: ast.Module) -> dict[ast.AST, str]:
     found: dict[ast.AST, str] = {}
 
     def enter(node: ast.AST, name: str, *, counted: bool) -> None:
-        for field, value in ast.iter_fields(node):
+        for slot, value in ast.iter_fields(node):
             for child in value if isinstance(value, list) else [value]:
                 if isinstance(child, ast.FunctionDef):
                     inner = f"{name}.{child.name}".removeprefix(".")
@@ -111,7 +111,7 @@ def _scopes(tree: ast.Module) -> dict[ast.AST, str]:
                 elif isinstance(child, ast.ClassDef):
                     enter(child, f"{name}.{child.name}".removeprefix("."), counted=False)
                 elif isinstance(child, ast.AST):
-                    inside = counted or (isinstance(node, ast.Assign | ast.AnnAssign) and not name and field == "value")
+                    inside = counted or (isinstance(node, ast.Assign | ast.AnnAssign) and not name and slot == "value")
                     if inside:
                         found[child] = name
                     enter(child, name, counted=inside)
@@ -217,8 +217,8 @@ def _called(twin: ast.AST) -> ast.AST:
 
 def _replace(tree: ast.AST, old: ast.AST, new: ast.AST) -> None:
     for parent in ast.walk(tree):
-        for field, value in ast.iter_fields(parent):
+        for slot, value in ast.iter_fields(parent):
             if value is old:
-                setattr(parent, field, new)
+                setattr(parent, slot, new)
             elif isinstance(value, list):
                 value[:] = [new if one is old else one for one in value]
