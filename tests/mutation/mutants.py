@@ -134,6 +134,8 @@ def _told(tree: ast.Module) -> set[ast.AST]:
                 parts = [node.annotation]
             case ast.FunctionDef():
                 parts = [node.returns, *node.decorator_list, *node.args.defaults, *node.args.kw_defaults]
+            case ast.keyword(arg="strict"):  # asks for a complaint, not for a result
+                parts = [node.value]
             case ast.Raise():
                 parts = [node.exc, node.cause]
         found |= {inner for part in parts if part is not None for inner in ast.walk(part)}
