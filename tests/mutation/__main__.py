@@ -89,8 +89,10 @@ class _Sitting:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
-        # A failing example is enough; the smallest one is for people.
-        settings.register_profile("mutants", deadline=None, database=None, phases=(Phase.explicit, Phase.generate))
+        # A failing example is enough (the smallest one is for people), and thousands of mutants leave time for few.
+        settings.register_profile(
+            "mutants", max_examples=40, deadline=None, database=None, phases=(Phase.explicit, Phase.generate)
+        )
         settings.load_profile("mutants")
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
