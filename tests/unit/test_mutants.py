@@ -120,11 +120,16 @@ def test_a_change_that_nothing_alive_has_is_not_called_tried(rule: ModuleType) -
         subject.exchange(mutant("max(found)", "min(found)"))
 
 
-def test_the_tests_with_most_of_a_module_for_their_time_come_first_and_their_time_is_limited() -> None:
-    seconds = {"its own": 3.0, "its own too": 1.0, "passing by": 0.9, "elsewhere": 0.1}
-    own = frozenset({"its own", "its own too"})
-    lines = {"rule.py": {1: frozenset[str](), 7: own | {"passing by"}, 8: own, 9: own, 10: own}}
+def test_small_tests_come_first_then_the_widest_and_their_time_is_limited() -> None:
+    seconds = {"small": 1.0, "smaller": 0.9, "narrow": 0.8, "wide": 9.0, "wider": 11.0, "elsewhere": 0.1}
+    some = frozenset({"small", "smaller", "wide", "wider"})
+    wide = frozenset({"wide", "wider"})
+    lines = {
+        "rule.py": {1: frozenset[str](), 7: some | {"narrow"}, 8: some, 9: some, 10: wide, 11: frozenset({"wider"})}
+    }
     reach = Reach(lines, seconds, {})
-    assert reach.tests("rule.py", 7, most=12) == ["its own too", "its own", "passing by"]
-    assert reach.tests("rule.py", 7, most=3.5) == ["its own too", "its own"]
-    assert reach.tests("rule.py", 1, most=12) == ["its own too", "its own", "passing by"]
+    assert reach.tests("rule.py", 7, most=100) == ["smaller", "small", "narrow", "wider", "wide"]
+    assert reach.tests("rule.py", 7, most=4) == ["smaller", "small", "narrow", "wider"]
+    assert reach.tests("rule.py", 7, most=2) == ["smaller", "small", "wider"]
+    assert reach.tests("rule.py", 8, most=2) == ["smaller", "small", "wider"]
+    assert reach.tests("rule.py", 1, most=1) == ["smaller", "wider"]
