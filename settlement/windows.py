@@ -102,9 +102,8 @@ def solar_eur(tariff: Tariff, window: Window | None) -> Decimal:
 
 
 def _plain(value: Decimal) -> Decimal:
-    """Leave out zeros at the end of the fraction, so that 0.2560 is printed as 0.256."""
-    text = format(value, "f")
-    return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
+    """Leave out zeros at the end of the fraction, so that 0.2560 is printed as 0.256; a percentage has a fraction."""
+    return Decimal(format(value, "f").rstrip("0").rstrip("."))
 
 
 def slots(community: Community, stretches: Sequence[Stretch], sun: Sun) -> tuple[Slot, ...]:

@@ -230,6 +230,16 @@ def test_the_sun_is_never_dearer_than_its_share_of_the_grid(solar: str, grid: st
     assert Decimal(statement["statements"][0]["electricity"]["saved_eur"]) == saved.quantize(Decimal("0.01"))
 
 
+def test_a_window_that_never_opens_has_no_line_and_no_charge() -> None:
+    sunday = {"name": "sunday", "days": ["sun"], "from": "00:00", "until": "24:00", "solar_eur_per_kwh": "0.10"}
+    plain = tariff(**{"from": "2026-02-03"})
+    on_sunday = [tariff(windows=[sunday]), plain]  # which 1 February is
+    on_monday = [tariff(), tariff(windows=[sunday], **{"from": "2026-02-02"}), plain]
+    for tariffs, names in ((on_sunday, {None, "sunday"}), (on_monday, {None})):
+        result, _ = settled(tree(1, tariffs=tariffs), "2026-02")
+        assert {charge.window for charge in result.charges if charge.code == "solar"} == names
+
+
 def test_a_cheap_night_caps_the_sun_of_the_night_alone() -> None:
     cheap = {"name": "night", "from": "23:00", "until": "07:00", "grid_eur_per_kwh": "0.20"}
     capped = tariff(windows=[cheap], solar_at_most_percent_of_grid="80")
