@@ -79,6 +79,16 @@ def final_months(connection: Connection, slug: str) -> list[Month]:
     return [Month.parse(row[0]) for row in rows]
 
 
+def settled_after(connection: Connection, slug: str, month: str) -> list[str]:
+    """Return the later months of the same year that were settled, final or not, oldest first."""
+    rows = connection.execute(
+        "SELECT DISTINCT month FROM month WHERE community = %(c)s AND month > %(m)s"
+        " AND left(month, 4) = left(%(m)s, 4) ORDER BY month",
+        {"c": slug, "m": month},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def chained(connection: Connection, slug: str) -> list[tuple[str, str, str, int]]:
     """Return month, number, seal and number of corrections of every final month."""
     return connection.execute(

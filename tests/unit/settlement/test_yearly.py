@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -19,10 +21,13 @@ from core.communityfile import build
 from core.errors import BadInput, CheckFailed
 from core.time import Month, microseconds
 from settlement import tariffs
+from settlement.changes import inputs_of
+from settlement.corrections import Party
 from settlement.degreedays import weight
-from settlement.model import MeterReadings, Spell
+from settlement.model import MeterReadings
 from settlement.replay import settle_document
-from settlement.yearly import Money, MonthTotals, Year, month_totals, year
+from settlement.yearly.months import Item, Money, MonthTotals, Span, Terms, month_totals
+from settlement.yearly.year import Year, YearEntry, year
 from tests.support import heathouse as house
 from tests.support.month_oracle import half_up
 
@@ -63,7 +68,7 @@ def months(year_number: int) -> tuple[Community, tuple[MonthTotals, ...]]:
             f"heat-{flat}": MeterReadings("register", edges, (Decimal(0), Decimal(hours * rate)))
             for rate, flat in enumerate(AREAS, 1)
         }
-        found.append(month_totals(statement_of(file, month, known)))
+        found.append(month_totals(statement_of(file, month, known), [], configuration(file.community, month)))
     return file.community, tuple(found)
 
 
@@ -72,61 +77,82 @@ def statement_of(file: Any, month: Month, known: dict[str, MeterReadings]) -> di
     return told
 
 
-def entry(found: Year, party: str, flat: str) -> Any:
-    return next(one for one in found.entries if (one.spell.party, one.spell.flat) == (party, flat))
+def configuration(community: Community, month: Month) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(inputs_of(community, month, {}).configuration)
+    return told
+
+
+def entry(found: Year, party: str, flat: str) -> YearEntry:
+    return next(one for one in found.entries if (one.party, one.flat) == (party, flat))
+
+
+def amount(items: Mapping[Item, Money], code: str) -> int:
+    return sum(money.amount for item, money in items.items() if item.code == code)
+
+
+def charged(settled: Sequence[MonthTotals], code: str, party: Party | None = None) -> int:
+    """What months charged of a code, to one party or to all."""
+    return sum(amount(items, code) for one in settled for name, items in one.charged.items() if party in (None, name))
 
 
 @pytest.mark.parametrize("year_number", [2023, 2024])
 def test_a_year_weighs_the_fixed_part_by_degree_days_and_adds_up(year_number: int) -> None:
-    community, settled = months(year_number)
-    found = year(community, settled)
+    _, settled = months(year_number)
+    found = year(settled)
     assert (found.start, found.until) == (date(year_number, 1, 1), date(year_number + 1, 1, 1))
     assert all(check.holds for check in found.checks)
-    pool = sum(charged["heat_fixed"].amount for one in settled for charged in one.charged.values())
-    fixed = {one.spell: one.lines["heat_fixed"].amount for one in found.entries if "heat_fixed" in one.lines}
-    assert sum(fixed.values()) == pool
+    pool = charged(settled, "heat_fixed")
+    assert sum(amount(one.lines, "heat_fixed") for one in found.entries) == pool
     # January to June are 583 1/3 per mille, leap or not.
     half = Fraction(170 + 150 + 130 + 80 + 40, 1000) + Fraction(40, 3000)
     parts = {("h-A", "A"): 100 * half, ("h-new", "A"): 100 * (1 - half)}
     parts |= {("owner", "B"): 60 * Fraction(40, 3000), ("h-C", "C"): Fraction(40)}
-    for (party, flat), part in parts.items():
+    for party, part in parts.items():
         exact = Fraction(pool) * part / 200
-        assert abs(entry(found, party, flat).lines["heat_fixed"].amount - exact) < 1
-    months_of_a = sum(one.charged[s]["heat_fixed"].amount for one in settled for s in one.charged if s.party == "h-A")
-    assert entry(found, "h-A", "A").lines["heat_fixed"].amount > months_of_a  # winter was theirs
+        assert abs(entry(found, *party).by_code()["heat_fixed"].amount - exact) < 1
+    h_a = entry(found, "h-A", "A")
+    assert h_a.by_code()["heat_fixed"].amount > charged(settled, "heat_fixed", ("h-A", "A"))  # winter was theirs
+    assert h_a.difference == h_a.by_code()["heat_fixed"].amount - amount(h_a.months, "heat_fixed")
+    assert sum(one.difference for one in found.entries) == 0
 
 
 def test_other_lines_and_advances_are_what_the_months_said() -> None:
-    community, settled = months(2024)
-    found = year(community, settled)
+    _, settled = months(2024)
+    found = year(settled)
     for code in ("heat_measured", "fixed"):
         for one in found.entries:
-            due = sum(
-                charged[code].amount
-                for month in settled
-                for spell, charged in month.charged.items()
-                if (spell.party, spell.flat) == (one.spell.party, one.spell.flat) and code in charged
-            )
-            assert one.lines[code].amount == due
+            assert amount(one.lines, code) == charged(settled, code, (one.party, one.flat))
     h_c = entry(found, "h-C", "C")
     assert h_c.advance == half_up(Fraction(4000 * 15, 29)) + 10 * 4000  # 15 of the 29 days of February
     assert h_c.balance == h_c.total - h_c.advance
     assert sum(one.total for one in found.entries) == sum(
-        money.amount for one in settled for charged in one.charged.values() for money in charged.values()
+        money.amount for one in settled for items in one.charged.values() for money in items.values()
     )
+    assert [item.code for item in h_c.lines] == ["fixed", "heat_measured", "heat_fixed"]
 
 
-def test_days_that_follow_each_other_are_one_entry_and_vacancy_is_the_owners() -> None:
-    community, settled = months(2024)
-    spells = [(one.spell.party, one.spell.start, one.spell.until) for one in year(community, settled).entries]
-    assert spells == [
-        ("h-A", date(2024, 1, 1), date(2024, 7, 1)),
-        ("h-new", date(2024, 7, 1), date(2025, 1, 1)),
-        ("h-B", date(2024, 1, 1), date(2024, 8, 1)),
-        ("owner", date(2024, 8, 1), date(2024, 9, 1)),
-        ("h-B2", date(2024, 9, 1), date(2025, 1, 1)),
-        ("h-C", date(2024, 1, 1), date(2025, 1, 1)),
+def test_days_that_follow_each_other_are_one_span_and_vacancy_is_the_owners() -> None:
+    _, settled = months(2024)
+    assert [(one.party, *one.days) for one in year(settled).entries] == [
+        ("h-A", Span(date(2024, 1, 1), date(2024, 7, 1))),
+        ("h-new", Span(date(2024, 7, 1), date(2025, 1, 1))),
+        ("h-B", Span(date(2024, 1, 1), date(2024, 8, 1))),
+        ("owner", Span(date(2024, 8, 1), date(2024, 9, 1))),
+        ("h-B2", Span(date(2024, 9, 1), date(2025, 1, 1))),
+        ("h-C", Span(date(2024, 1, 1), date(2025, 1, 1))),
     ]
+
+
+def test_the_owners_empty_spells_of_a_flat_are_one_entry() -> None:
+    tree = town(2025)
+    tree["households"] = [{"id": "h-A", "flat": "A", "from": "2025-02-01", "until": "2025-11-01"}]
+    tree["advances"] = []
+    community = build(tree, "the example").community
+    found = year([fixed_only(community, Month(2025, number), 100_00) for number in range(1, 13)])
+    owner = entry(found, "owner", "A")
+    assert owner.days == (Span(date(2025, 1, 1), date(2025, 2, 1)), Span(date(2025, 11, 1), date(2026, 1, 1)))
+    # January, November and December are 450 per mille of 100 of 200 m2.
+    assert owner.by_code()["heat_fixed"].amount == 120_000 * 45 // 200
 
 
 def test_h7_who_lived_there_in_january_only_pays_for_seventeen_of_a_hundred_square_metres() -> None:
@@ -134,17 +160,24 @@ def test_h7_who_lived_there_in_january_only_pays_for_seventeen_of_a_hundred_squa
     tree["households"] = [{"id": "h-A", "flat": "A", "from": "2025-01-01", "until": "2025-02-01"}]
     tree["advances"] = []
     community = build(tree, "the example").community
-    found = year(community, [fixed_only(community, Month(2025, number), 100_00) for number in range(1, 13)])
+    found = year([fixed_only(community, Month(2025, number), 100_00) for number in range(1, 13)])
     # Of 1,200.00 over 200 m2, 17 m2 are h-A's.
-    assert entry(found, "h-A", "A").lines["heat_fixed"].amount == 120_000 * 17 // 200
+    assert entry(found, "h-A", "A").by_code()["heat_fixed"].amount == 120_000 * 17 // 200
 
 
-def fixed_only(community: Community, month: Month, cents: int) -> MonthTotals:
+def fixed_only(community: Community, month: Month, cents: int, **advances: int) -> MonthTotals:
     """A month that charged nothing but a fixed part, all of it to whoever comes first."""
-    spells = tariffs.spells(community, month)
-    charged = {spell: {"heat_fixed": Money(0, 0, 0)} for spell in spells}
-    charged[spells[0]] = {"heat_fixed": Money(cents, 0, cents)}
-    return MonthTotals(month, charged, dict.fromkeys(spells, 0))
+    terms = Terms.of(configuration(community, month))
+    charged: dict[Party, dict[Item, Money]] = {}
+    days: dict[Party, tuple[Span, ...]] = {}
+    for spell in tariffs.spells(community, month):
+        party = (spell.party, spell.flat)
+        charged[party] = {}
+        days[party] = (*days.get(party, ()), Span(spell.start, spell.until))
+    money = Money(cents, 0, cents)
+    charged[next(iter(charged))] = {Item("heat_fixed", terms.vat_percent): money}
+    paid = {party: advances.get(party[0], 0) for party in charged}
+    return MonthTotals(community.community, month, charged, paid, days, terms)
 
 
 def test_a_change_of_measure_or_vat_never_reaches_back() -> None:
@@ -154,24 +187,38 @@ def test_a_change_of_measure_or_vat_never_reaches_back() -> None:
     tree["tariffs"].append(tree["tariffs"][0] | lower)
     tree["households"] = [{"id": f"h-{flat}", "flat": flat, "from": "2020-01-01"} for flat in AREAS]
     community = build(tree, "the example").community
-    found = year(community, [fixed_only(community, Month(2025, number), 100_00) for number in range(1, 13)])
-    assert [check.name for check in found.checks if "heat_fixed" in check.name] == [
+    found = year([fixed_only(community, Month(2025, number), 100_00) for number in range(1, 13)])
+    assert [check.name for check in found.checks if "heat_fixed from" in check.name] == [
         "year: heat_fixed from 2025-01-01 until 2025-07-01 = sum of the months",
         "year: heat_fixed from 2025-07-01 until 2025-10-01 = sum of the months",
         "year: heat_fixed from 2025-10-01 until 2026-01-01 = sum of the months",
     ]
-    fixed = entry(found, "h-A", "A").lines["heat_fixed"]
+    fixed = entry(found, "h-A", "A").by_code()["heat_fixed"]
     assert fixed.amount == 600_00 // 2 + 600_00 // 3  # by floor area, then equally
     assert fixed.net == half_up(Fraction(300_00 * 100, 121)) + half_up(Fraction(100_00 * 100, 121)) + half_up(
         Fraction(100_00 * 100, 109)
     )
+    assert [(item.code, str(item.vat_percent)) for item in entry(found, "h-A", "A").lines] == [
+        ("heat_fixed", "9"),
+        ("heat_fixed", "21"),
+    ]
+
+
+def test_a_flat_that_grew_counts_with_its_own_area_in_every_month() -> None:
+    small = build(town(2025, advances=[]), "the example").community
+    large = build(house.tree(AREAS | {"C": "240"}) | {"heat": town(2025)["heat"]}, "the example").community
+    settled = [fixed_only(small if n < 7 else large, Month(2025, n), 100_00) for n in range(1, 13)]
+    half = Fraction(175, 300)
+    parts = 40 * half + 240 * (1 - half)
+    exact = 120_000 * parts / (160 + parts)
+    assert abs(entry(year(settled), "h-C", "C").by_code()["heat_fixed"].amount - exact) < 1
 
 
 @pytest.mark.parametrize(
     ("numbers", "says"),
     [
-        ([], "There is no settled month"),
-        ([1, 2, 4], "month 2025-03 is not settled"),
+        ([], "There is no final month"),
+        ([1, 2, 4], "month 2025-03 is not final"),
         ([1, 2, 2], "month 2025-02 is there twice"),
         ([12, 13], "2025-12 to 2026-01 are of two years"),
     ],
@@ -179,14 +226,14 @@ def test_a_change_of_measure_or_vat_never_reaches_back() -> None:
 def test_a_year_that_is_not_whole_is_refused(numbers: list[int], says: str) -> None:
     community = build(town(2025), "the example").community
     with pytest.raises(BadInput, match=says):
-        year(community, [fixed_only(community, Month(2025, 1).shift(number - 1), 100) for number in numbers])
+        year([fixed_only(community, Month(2025, 1).shift(number - 1), 100) for number in numbers])
 
 
 def test_a_community_that_began_in_march_is_settled_from_march() -> None:
     community = build(town(2025), "the example").community
-    found = year(community, [fixed_only(community, Month(2025, number), 100) for number in range(3, 13)])
+    found = year([fixed_only(community, Month(2025, number), 100) for number in range(3, 13)])
     assert found.start == date(2025, 3, 1)
-    assert sum(one.lines["heat_fixed"].amount for one in found.entries) == 1000
+    assert sum(one.by_code()["heat_fixed"].amount for one in found.entries) == 1000
 
 
 @settings(max_examples=30, deadline=None)
@@ -207,40 +254,38 @@ def test_every_year_is_the_rule_to_the_cent(seed: int, year_number: int, includi
         ]
     tree["advances"] = []
     community = build(tree, "the example").community
-    settled = [fixed_only(community, Month(year_number, n), chance.randint(0, 90_000)) for n in range(1, 13)]
-    settled = [
-        MonthTotals(one.month, one.charged, {spell: chance.randint(0, 900) for spell in one.charged}) for one in settled
-    ]
-    found = year(community, settled)
-    pool = sum(c["heat_fixed"].amount for one in settled for c in one.charged.values())
+    paid = {party: chance.randint(0, 900) for party in ("h-A", "n-B", "owner")}
+    settled = [fixed_only(community, Month(year_number, n), chance.randint(0, 90_000), **paid) for n in range(1, 13)]
+    found = year(settled)
+    pool = charged(settled, "heat_fixed")
     parts = {
-        one.spell: (Fraction(AREAS[one.spell.flat]) if by == "floor_area" else 1) * by_days(one.spell)
+        (one.party, one.flat): (Fraction(AREAS[one.flat]) if by == "floor_area" else 1) * by_days(one.days)
         for one in found.entries
     }
     whole = sum(parts.values())
     assert whole == (200 if by == "floor_area" else 3)
-    amounts = {
-        one.spell: (one.lines["heat_fixed"].amount if including else one.lines["heat_fixed"].net)
-        for one in found.entries
-        if "heat_fixed" in one.lines
-    }
+    fixed = {(one.party, one.flat): one.by_code()["heat_fixed"] for one in found.entries if one.lines}
+    amounts = {party: money.amount if including else money.net for party, money in fixed.items()}
     assert sum(amounts.values()) == pool
-    assert all(abs(amount - pool * parts[spell] / whole) < 1 for spell, amount in amounts.items())
+    assert all(abs(cents - pool * parts[party] / whole) < 1 for party, cents in amounts.items())
     assert sum(one.advance for one in found.entries) == sum(sum(one.advances.values()) for one in settled)
 
 
-def by_days(spell: Spell) -> Fraction:
-    days = range(spell.start.toordinal(), spell.until.toordinal())
+def by_days(spans: Sequence[Span]) -> Fraction:
+    days = [day for span in spans for day in range(span.start.toordinal(), span.until.toordinal())]
     return sum((weight(date.fromordinal(day), date.fromordinal(day + 1)) for day in days), Fraction(0))
 
 
-def test_a_year_that_lost_an_advance_is_not_settled() -> None:
+def test_a_year_that_lost_a_cent_is_not_settled() -> None:
     community = build(town(2025), "the example").community
     settled = [fixed_only(community, Month(2025, number), 100) for number in range(1, 13)]
-    gone = Spell("h-gone", "C", date(2025, 5, 1), date(2025, 5, 9))
-    settled[4] = MonthTotals(settled[4].month, settled[4].charged, {**settled[4].advances, gone: 7})
-    with pytest.raises(CheckFailed, match=r"^The year 2025 was not settled: 'year: advances = .*' is off by -0.07\."):
-        year(community, settled)
+    lost = {("h-C", "C"): {Item("heat_fixed", Decimal(9)): Money(7, 0, 7)}}  # divided again, it would be at 21 percent
+    settled[4] = replace(settled[4], charged=settled[4].charged | lost)
+    with pytest.raises(
+        CheckFailed,
+        match=r"^The year 2025 was not settled: 'year: heat_fixed from 2025-01-01 until .*is off by -0.07\.",
+    ):
+        year(settled)
 
 
 def test_a_year_without_heat_is_the_sum_of_its_months() -> None:
@@ -248,33 +293,42 @@ def test_a_year_without_heat_is_the_sum_of_its_months() -> None:
     del tree["heat"]
     community = build(tree, "the example").community
     settled = []
-    for one in (Month(2025, number) for number in range(1, 13)):
-        spells = tariffs.spells(community, one)
-        charged = {spell: {"fixed": Money(100, 21, 121)} for spell in spells}
-        settled.append(MonthTotals(one, charged, dict.fromkeys(spells, 5)))
-    h_c = entry(year(community, settled), "h-C", "C")
-    assert (h_c.lines, h_c.advance, h_c.balance) == ({"fixed": Money(1200, 252, 1452)}, 60, 1392)
+    for number in range(1, 13):
+        month = fixed_only(community, Month(2025, number), 0, **{"h-C": 5})
+        items = {Item("fixed", Decimal(21)): Money(100, 21, 121)}
+        settled.append(replace(month, charged=dict.fromkeys(month.charged, items)))
+    found = year(settled)
+    h_c = entry(found, "h-C", "C")
+    assert (h_c.by_code(), h_c.advance, h_c.balance) == ({"fixed": Money(1200, 252, 1452)}, 60, 1392)
+    assert h_c.difference == 0
+    assert [check.name for check in found.checks] == [
+        "year: fixed at 21 % = sum of the months",
+        "year: advances = sum of the months",
+    ]
 
 
 def test_who_left_before_a_rule_began_has_no_part_in_its_pool() -> None:
     tree = town(2025)
     tree["heat"].append({"from": "2025-07-01", "measured_percent": "65", "fixed_by": "equal"})
     community = build(tree, "the example").community
-    found = year(community, [fixed_only(community, Month(2025, number), 100_00) for number in range(1, 13)])
+    found = year([fixed_only(community, Month(2025, number), 100_00) for number in range(1, 13)])
     # h-A left on 1 July: of 600.00 for January to June, 100 of 200 m2.
-    assert entry(found, "h-A", "A").lines["heat_fixed"].amount == 300_00
+    assert entry(found, "h-A", "A").by_code()["heat_fixed"].amount == 300_00
     # Of 600.00 equally from July on, h-new had A throughout.
-    assert entry(found, "h-new", "A").lines["heat_fixed"].amount == 200_00
+    assert entry(found, "h-new", "A").by_code()["heat_fixed"].amount == 200_00
 
 
 def test_the_owners_own_entry_is_one_for_the_year_though_some_months_have_none() -> None:
     community = build(town(2025), "the example").community
     settled = [fixed_only(community, Month(2025, number), 100) for number in range(1, 13)]
     for place in (1, 4):
-        month = settled[place].month
-        own = Spell("owner", "", month.first_day, month.end_day)
-        charged = {**settled[place].charged, own: {"feed_in": Money(-10, -2, -12)}}
-        settled[place] = MonthTotals(month, charged, settled[place].advances)
-    last = year(community, settled).entries[-1]
-    assert last.spell == Spell("owner", "", date(2025, 2, 1), date(2025, 6, 1))
-    assert last.lines == {"feed_in": Money(-20, -4, -24)}
+        month, party = settled[place].month, ("owner", "")
+        settled[place] = replace(
+            settled[place],
+            charged={**settled[place].charged, party: {Item("feed_in", Decimal(21)): Money(-10, -2, -12)}},
+            days={**settled[place].days, party: (Span(month.first_day, month.end_day),)},
+        )
+    last = year(settled).entries[-1]
+    assert (last.party, last.flat) == ("owner", "")
+    assert last.days == (Span(date(2025, 2, 1), date(2025, 3, 1)), Span(date(2025, 5, 1), date(2025, 6, 1)))
+    assert last.by_code() == {"feed_in": Money(-20, -4, -24)}
