@@ -91,7 +91,7 @@ def _compared(months: Items, lines: Items) -> list[Document]:
         found.append(
             {
                 "code": item.code,
-                "vat_percent": format(item.vat_percent, "f"),
+                "vat_percent": str(item.vat_percent),
                 **_written(now),
                 "months": _written(was),
                 "difference": _written(now.minus(was)),

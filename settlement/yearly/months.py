@@ -23,6 +23,7 @@ from fractions import Fraction
 from itertools import groupby
 from typing import Any, Final, Literal, NamedTuple
 
+from core.money import half_up
 from core.time import Month, days_between
 from core.units import decimal_text
 from settlement import corrections as corrected
@@ -35,7 +36,7 @@ _DAY: Final = timedelta(days=1)
 
 
 class Item(NamedTuple):
-    """What lines are added up by: code and rate of VAT [percent]."""
+    """What lines are added up by: code and rate of VAT as statements print it [percent, two decimals]."""
 
     code: str
     vat_percent: Decimal
@@ -77,7 +78,7 @@ class Terms:
     fixed_by
         By floor area or equally; None where no heat is settled.
     vat_percent
-        Rate of heat.
+        Rate of heat, with all its digits.
     include_vat
         Whether what is divided includes VAT.
     """
@@ -101,6 +102,11 @@ class Terms:
             Decimal(rates["electricity"] if rates["heat"] is None else rates["heat"]),
             tariff["prices_include_vat"],
         )
+
+    @property
+    def item(self) -> Item:
+        """The line of the fixed part of heat, its rate as statements print it."""
+        return Item(FIXED_HEAT, Decimal(decimal_text(half_up(Fraction(self.vat_percent) * 100), 2)))
 
     def measure(self, flat: str) -> Fraction:
         """By what a flat's degree days count: its area, or as much as every other's."""

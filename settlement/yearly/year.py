@@ -232,7 +232,7 @@ def _fixed_heat(
     for terms, group in groupby(final, key=_Terms.of):
         stretch = list(group)
         start, until = stretch[0].month.first_day, stretch[-1].month.end_day
-        item = Item(FIXED_HEAT, terms.vat_percent)
+        item = stretch[0].terms.item
         fixed = [(one, terms.divided(money)) for _, one, money in _lines(stretch) if one.code == FIXED_HEAT]
         if terms.fixed_by is None and not fixed:
             continue

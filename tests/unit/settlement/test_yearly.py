@@ -175,7 +175,7 @@ def fixed_only(community: Community, month: Month, cents: int, **advances: int) 
         charged[party] = {}
         days[party] = (*days.get(party, ()), Span(spell.start, spell.until))
     money = Money(cents, 0, cents)
-    charged[next(iter(charged))] = {Item("heat_fixed", terms.vat_percent): money}
+    charged[next(iter(charged))] = {terms.item: money}
     paid = {party: advances.get(party[0], 0) for party in charged}
     return MonthTotals(community.community, month, charged, paid, days, terms)
 
@@ -199,8 +199,8 @@ def test_a_change_of_measure_or_vat_never_reaches_back() -> None:
         Fraction(100_00 * 100, 109)
     )
     assert [(item.code, str(item.vat_percent)) for item in entry(found, "h-A", "A").lines] == [
-        ("heat_fixed", "9"),
-        ("heat_fixed", "21"),
+        ("heat_fixed", "9.00"),
+        ("heat_fixed", "21.00"),
     ]
 
 
@@ -279,7 +279,9 @@ def by_days(spans: Sequence[Span]) -> Fraction:
 def test_a_year_that_lost_a_cent_is_not_settled() -> None:
     community = build(town(2025), "the example").community
     settled = [fixed_only(community, Month(2025, number), 100) for number in range(1, 13)]
-    lost = {("h-C", "C"): {Item("heat_fixed", Decimal(9)): Money(7, 0, 7)}}  # divided again, it would be at 21 percent
+    lost = {
+        ("h-C", "C"): {Item("heat_fixed", Decimal("9.00")): Money(7, 0, 7)}
+    }  # divided again, it would be at 21 percent
     settled[4] = replace(settled[4], charged=settled[4].charged | lost)
     with pytest.raises(
         CheckFailed,
@@ -295,14 +297,14 @@ def test_a_year_without_heat_is_the_sum_of_its_months() -> None:
     settled = []
     for number in range(1, 13):
         month = fixed_only(community, Month(2025, number), 0, **{"h-C": 5})
-        items = {Item("fixed", Decimal(21)): Money(100, 21, 121)}
+        items = {Item("fixed", Decimal("21.00")): Money(100, 21, 121)}
         settled.append(replace(month, charged=dict.fromkeys(month.charged, items)))
     found = year(settled)
     h_c = entry(found, "h-C", "C")
     assert (h_c.by_code(), h_c.advance, h_c.balance) == ({"fixed": Money(1200, 252, 1452)}, 60, 1392)
     assert h_c.difference == 0
     assert [check.name for check in found.checks] == [
-        "year: fixed at 21 % = sum of the months",
+        "year: fixed at 21.00 % = sum of the months",
         "year: advances = sum of the months",
     ]
 
@@ -325,7 +327,7 @@ def test_the_owners_own_entry_is_one_for_the_year_though_some_months_have_none()
         month, party = settled[place].month, ("owner", "")
         settled[place] = replace(
             settled[place],
-            charged={**settled[place].charged, party: {Item("feed_in", Decimal(21)): Money(-10, -2, -12)}},
+            charged={**settled[place].charged, party: {Item("feed_in", Decimal("21.00")): Money(-10, -2, -12)}},
             days={**settled[place].days, party: (Span(month.first_day, month.end_day),)},
         )
     last = year(settled).entries[-1]
