@@ -17,7 +17,7 @@ from core.db.migrate import migrate as migrate_schema
 from core.errors import BadInput, CheckFailed, Unavailable, WijkError
 from core.settings import Settings, load_settings
 from core.time import Month, utc_now
-from wijkenergie import device, event, files, gaps, person, proof, reading, tables, whatif
+from wijkenergie import device, event, files, gaps, person, proof, reading, tables, whatif, year
 from wijkenergie.wiring import absolute, configure_log, database, session, slug_of
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.add_typer(reading.app, name="reading")
 app.add_typer(event.app, name="event")
 app.command(name="gaps")(gaps.show)
 app.command(name="whatif")(whatif.show)
+app.command(name="year")(year.show)
 
 CommunityPath = Annotated[Path, typer.Argument(metavar="COMMUNITY.yaml", help="the community file")]
 ReadingsPath = Annotated[Path, typer.Argument(metavar="READINGS.csv", help="the readings file")]

@@ -71,6 +71,31 @@ def show_correction(document: dict[str, Any]) -> None:
     console.print(f"{holding} of {len(document['checks'])} checks hold exactly.")
 
 
+def show_year(document: dict[str, Any]) -> None:
+    """Print a year: a line per party with what its months asked for and what the year comes to, and the checks."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDE
+    sealed = document["documents"]
+    months = sorted({one["month"] for one in sealed})
+    console.print(
+        f"{document['community']} {document['year']}: {months[0]} up to and including {months[-1]}, from {len(months)}"
+        f" final statements and {len(sealed) - len(months)} corrections."
+    )
+    table = Table("flat", "party", "days", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("total", "advance", "balance EUR", "months'", "difference"):
+        table.add_column(name, justify="right", no_wrap=True)
+    amounts = ("total_eur", "advance_eur", "balance_eur", "months_balance_eur", "difference_eur")
+    for entry in document["statements"]:
+        days = sum((date.fromisoformat(one["until"]) - date.fromisoformat(one["from"])).days for one in entry["days"])
+        table.add_row(entry["flat"] or "", entry["party"], str(days), *(entry[name] for name in amounts))
+    table.add_section()
+    table.add_row("", "together", "", *(document["totals"][name] for name in amounts))
+    console.print(table)
+    holding = sum(check["holds"] for check in document["checks"])
+    console.print(f"{holding} of {len(document['checks'])} checks hold exactly.")
+
+
 def show_rules(compared: dict[str, Any]) -> None:
     """Print a comparison of sharing rules: a line per rule, then each flat's gain under the keys."""
     console = Console(highlight=False)

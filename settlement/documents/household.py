@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -33,7 +34,7 @@ def household_paper(
     """
     month = words.month(statement["month"])
     blocks = [
-        paper.lead(balance(entry["balance_eur"], words), *_reckoning(entry, words)),
+        paper.lead(balance(entry["balance_eur"], words), *reckoning(entry, words)),
         *_electricity(entry, words),
         *_heat(entry, words),
         *_costs(entry, words),
@@ -69,7 +70,8 @@ def balance(amount: str, words: Wording) -> str:
     return words.say("You have nothing to pay")
 
 
-def _reckoning(entry: Entry, words: Wording) -> list[str]:
+def reckoning(entry: Mapping[str, Any], words: Wording) -> list[str]:
+    """Say what it costs and what was paid in advance."""
     total = entry["total_eur"]
     if Decimal(total) < 0:
         costs = words.say("Your credit is %(amount)s.", amount=words.euro(total.removeprefix("-")))

@@ -7,6 +7,7 @@ typesetter itself enforces: it refuses a document without a title or with a figu
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from settlement.documents.corrected import correction_paper
 from settlement.documents.household import household_paper
 from settlement.documents.paper import Paper
 from settlement.documents.wording import Wording
+from settlement.documents.year import year_paper
 
 _TEMPLATE: Final = Path(__file__).with_name("statement.typ")
 _NEVER: Final = 0
@@ -67,6 +69,11 @@ def statement_pdf(
 def correction_pdf(part: dict[str, Any], language: str, community_name: str) -> bytes:
     """Typeset a household's part of a correction (`settlement.documents.correction.own_part`); else as above."""
     return _typeset(correction_paper(part, Wording(language), community_name))
+
+
+def year_pdf(document: Mapping[str, Any], entry: Mapping[str, Any], language: str, community_name: str) -> bytes:
+    """Typeset a party's year: one of the ``statements`` of a ``year.json``; else as above."""
+    return _typeset(year_paper(document, entry, Wording(language), community_name))
 
 
 def _typeset(paper: Paper) -> bytes:

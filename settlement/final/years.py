@@ -98,8 +98,8 @@ def wanted(first: Month, last: Month, final: Sequence[Month], later: Sequence[st
     """
     if final and final[0] > last:
         raise BadInput(
-            f"The year {first.year} cannot be settled: the first month that became final is {final[0]}; ask for its"
-            f" year with 'wijkenergie year {final[0].year}'."
+            f"The year {first.year} cannot be settled: no month before {final[0]} became final;"
+            f" 'wijkenergie year {final[0].year}' makes the first year."
         )
     if later:
         raise BadInput(

@@ -108,6 +108,15 @@ class Terms:
         """The line of the fixed part of heat, its rate as statements print it."""
         return Item(FIXED_HEAT, Decimal(decimal_text(half_up(Fraction(self.vat_percent) * 100), 2)))
 
+    @property
+    def pooled(self) -> tuple[str | None, Decimal, bool]:
+        """What must be the same for months to share a pool."""
+        return self.fixed_by, self.vat_percent, self.include_vat
+
+    def divided(self, money: Money) -> int:
+        """Tell which of net and amount is divided, and so stays the same to the cent."""
+        return money.amount if self.include_vat else money.net
+
     def measure(self, flat: str) -> Fraction:
         """By what a flat's degree days count: its area, or as much as every other's."""
         return self.areas[flat] if self.fixed_by == "floor_area" else Fraction(1)

@@ -25,10 +25,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Final
 
 from core.errors import BadInput, CheckFailed
 from core.time import Month
@@ -209,30 +208,15 @@ def _place(item: Item) -> tuple[int, Item]:
     return _ORDER.index(item.code) if item.code in _ORDER else len(_ORDER), item
 
 
-class _Terms(NamedTuple):
-    """What must be the same for months to share a pool."""
-
-    fixed_by: str | None
-    vat_percent: Decimal
-    include_vat: bool
-
-    @classmethod
-    def of(cls, one: MonthTotals) -> _Terms:
-        return cls(one.terms.fixed_by, one.terms.vat_percent, one.terms.include_vat)
-
-    def divided(self, money: Money) -> int:
-        """Tell which of net and amount is divided, and so stays the same to the cent."""
-        return money.amount if self.include_vat else money.net
-
-
 def _fixed_heat(
     final: Sequence[MonthTotals], days: Mapping[Party, tuple[Span, ...]]
 ) -> Iterator[tuple[Check, Item, dict[Party, Money]]]:
     """Divide the year's fixed part of heat by area (or equally) and degree days, a pool per stretch of months."""
-    for terms, group in groupby(final, key=_Terms.of):
+    for _, group in groupby(final, key=lambda one: one.terms.pooled):
         stretch = list(group)
+        terms = stretch[0].terms
         start, until = stretch[0].month.first_day, stretch[-1].month.end_day
-        item = stretch[0].terms.item
+        item = terms.item
         fixed = [(one, terms.divided(money)) for _, one, money in _lines(stretch) if one.code == FIXED_HEAT]
         if terms.fixed_by is None and not fixed:
             continue
@@ -259,9 +243,11 @@ def _sums(final: Sequence[MonthTotals], entries: Sequence[YearEntry]) -> Iterato
     due = whole(items for one in final for items in one.charged.values())
     months, lines = whole(entry.months for entry in entries), whole(entry.lines for entry in entries)
     for item, money in due.items():
-        shown = [months] if item.code == FIXED_HEAT else [months, lines]
+        again = item.code == FIXED_HEAT
+        shown = [months] if again else [months, lines]
         off = sum(sum(map(abs, money.minus(one.get(item, _NOTHING)))) for one in shown)
-        yield Check(f"year: {item.code} at {item.vat_percent} % = sum of the months", off == 0, decimal_text(off, 2))
+        what = "as the months charged it" if again else "= sum of the months"
+        yield Check(f"year: {item.code} at {item.vat_percent} % {what}", off == 0, decimal_text(off, 2))
     off = sum(entry.advance for entry in entries) - sum(sum(one.advances.values()) for one in final)
     yield Check("year: advances = sum of the months", off == 0, decimal_text(off, 2))
 
