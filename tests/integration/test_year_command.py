@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Iterator
@@ -17,11 +18,14 @@ from core.db.connection import Connection, connect
 from core.time import Month
 from settlement import run
 from settlement.final import issue, store
+from settlement.final.years import make
+from settlement.replay import write_files
 from tests.support import yeartown
 from tests.support.commandline import CommandLine
 from tests.support.pdftext import text_of
 from tests.support.postgres import clone, template
 from tests.support.yeartown import LATER, MONTHS, SLUG
+from wijkenergie.year import files
 
 pytestmark = pytest.mark.integration
 
@@ -85,58 +89,99 @@ def sums(connection: Connection) -> dict[tuple[str, str], Decimal]:
     return found
 
 
-def test_a_year_with_corrected_months_as_json_csv_and_pdf(command: CommandLine, year_url: str, tmp_path: Path) -> None:
-    with connect(year_url) as connection:
-        correct(connection)
-        before, held = kept(connection), sums(connection)
-        balances = store.corrected_balances(connection, SLUG, "h-C")
-    said = command("year", "2025", "--out", "out")
-    assert said.returncode == 0, said.stderr
-    assert "2025-01 up to and including 2025-12, from 12 final statements and 3 corrections." in said.stdout
-    assert "Written to out: year.json, year.csv and 8 PDFs." in said.stdout
-    out = tmp_path / "out"
-    assert {path.name for path in out.iterdir()} == {
-        "year.json", "year.csv", "A+h-A.pdf", "A+owner.pdf", "A+h-new.pdf", "B+h-B.pdf", "B+owner.pdf", "B+h-B2.pdf",
-        "C+h-C.pdf", "owner.pdf",
-    }  # fmt: skip
-    document = json.loads((out / "year.json").read_bytes())
+@pytest.fixture(scope="module")
+def corrected_url(server_url: str, year_name: str) -> Iterator[str]:
+    """Address of the same database after three months had been corrected; only read."""
+    with clone(server_url, year_name) as url:
+        with connect(url) as connection:
+            correct(connection)
+        yield url
 
-    # Every cent of the months, corrections included, is in the year; all but the fixed part of heat where it was.
+
+@pytest.fixture(scope="module")
+def corrected(corrected_url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with its year."""
+    folder = tmp_path_factory.mktemp("year")
+    with connect(corrected_url) as connection:
+        write_files(folder, files(make(connection, SLUG, "2025")))
+    return folder
+
+
+def read(folder: Path) -> Any:
+    return json.loads((folder / "year.json").read_bytes())
+
+
+def test_every_cent_of_the_months_and_their_corrections_is_in_the_year(corrected: Path, corrected_url: str) -> None:
+    document = read(corrected)
+    with connect(corrected_url) as connection:
+        held = sums(connection)
     for entry in document["statements"]:
+        of = f"{entry['flat']} {entry['party']}"
         for line in entry["lines"]:
-            of = f"{entry['flat']} {entry['party']}"
             assert Decimal(line["months"]["amount_eur"]) == held[of, line["code"]]
             if line["code"] != "heat_fixed":
                 assert line["amount_eur"] == line["months"]["amount_eur"]
-        assert Decimal(entry["advance_eur"]) == held[f"{entry['flat']} {entry['party']}", "advance"]
+        assert Decimal(entry["advance_eur"]) == held[of, "advance"]
     pool = sum(eur for (_, code), eur in held.items() if code == "heat_fixed")
     assert [Decimal(x["amount_eur"]) for x in document["totals"]["lines"] if x["code"] == "heat_fixed"] == [pool]
     assert document["totals"]["difference_eur"] == "0.00"
     assert all(check["holds"] for check in document["checks"])
     assert "year: balances of 2025-03 = those its corrections say hold" in [one["name"] for one in document["checks"]]
 
-    # The months that were corrected for somebody are those that the pages show so.
-    h_a, owner, h_new, *_, h_c, own = document["statements"]
-    assert h_c["corrected"] == sorted(balances)
+
+def test_the_year_names_its_documents_and_hashes_itself(corrected: Path, corrected_url: str) -> None:
+    document = read(corrected)
+    with connect(corrected_url) as connection:
+        sealed = [one for month in MONTHS for one in store.of_month(connection, SLUG, str(month))]
+    assert [(one["number"], one["seal_sha256"]) for one in document["documents"]] == [
+        (one.number, one.seal_sha256) for one in sealed
+    ]
+    assert [one["month"] for one in document["documents"] if one["revision"] == 2] == ["2025-03", "2025-05", "2025-06"]
+    rest = {name: value for name, value in document.items() if name != "result_sha256"}
+    text = json.dumps(rest, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+    assert hashlib.sha256(text.encode()).hexdigest() == document["result_sha256"]
+
+
+def test_days_and_corrected_months_are_those_that_hold(corrected: Path, corrected_url: str) -> None:
+    with connect(corrected_url) as connection:
+        balances = store.corrected_balances(connection, SLUG, "h-C")
+    h_a, owner, h_new, *_, h_c, own = read(corrected)["statements"]
+    assert h_c["corrected"] == sorted(balances)  # as the pages show them
     assert h_c["corrected"][0] == "2025-03"
     assert own["corrected"] == []
-    assert (h_a["days"], h_a["corrected"]) == (
-        [{"from": "2025-01-01", "until": "2025-05-11"}],
-        ["2025-03", "2025-05", "2025-06"],
-    )
+    assert h_a["days"] == [{"from": "2025-01-01", "until": "2025-05-11"}]
+    assert h_a["corrected"] == ["2025-03", "2025-05", "2025-06"]
     assert owner["days"] == [{"from": "2025-05-11", "until": "2025-07-01"}]
     assert h_new["corrected"] == []
 
-    # The rows of the books add up to the balances.
-    rows = list(csv.DictReader(io.StringIO((out / "year.csv").read_text(encoding="utf-8"))))
-    for column, name in (("amount_eur", "balance_eur"), ("months_amount_eur", "months_balance_eur"),
-                         ("difference_eur", "difference_eur")):  # fmt: skip
-        for entry in document["statements"]:
-            mine = [row for row in rows if (row["party"], row["flat"]) == (entry["party"], entry["flat"] or "")]
-            assert sum(Decimal(row[column]) for row in mine) == Decimal(entry[name])
 
-    # People read it in plain words.
-    text = text_of((out / "A+h-A.pdf").read_bytes())
+def test_the_rows_to_book_add_up_to_the_balances_and_each_balances_by_itself(corrected: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO((corrected / "year.csv").read_text(encoding="utf-8"))))
+    columns = {
+        "amount_eur": "balance_eur",
+        "months_amount_eur": "months_balance_eur",
+        "difference_eur": "difference_eur",
+    }
+    for entry in read(corrected)["statements"]:
+        mine = [row for row in rows if (row["party"], row["flat"]) == (entry["party"], entry["flat"] or "")]
+        for column, name in columns.items():
+            assert sum(Decimal(row[column]) for row in mine) == Decimal(entry[name])
+    booked = [row for row in rows if Decimal(row["difference_eur"])]
+    assert {row["code"] for row in booked} == {"heat_fixed"}
+    assert sum(Decimal(row["difference_eur"]) for row in booked) == 0
+    for row in booked:
+        net, vat = Decimal(row["difference_net_eur"]), Decimal(row["difference_vat_eur"])
+        assert net + vat == Decimal(row["difference_eur"])
+
+
+def test_every_party_reads_its_own_year_in_plain_words(corrected: Path) -> None:
+    assert {path.name for path in corrected.iterdir()} == {
+        "year.json", "year.csv", "A+h-A.pdf", "A+owner.pdf", "A+h-new.pdf", "B+h-B.pdf", "B+owner.pdf", "B+h-B2.pdf",
+        "C+h-C.pdf", "owner.pdf",
+    }  # fmt: skip
+    document = read(corrected)
+    h_a = document["statements"][0]
+    text = text_of((corrected / "A+h-A.pdf").read_bytes())
     for words in (
         "Uw jaaroverzicht van 2025",
         "woning A · 1 januari 2025 tot en met 10 mei 2025",
@@ -149,13 +194,21 @@ def test_a_year_with_corrected_months_as_json_csv_and_pdf(command: CommandLine, 
         document["result_sha256"],
     ):
         assert words.replace(" ", "") in text
-    assert "Geen van uw maanden is verbeterd.".replace(" ", "") in text_of((out / "A+h-new.pdf").read_bytes())
+    assert "Geenvanuwmaandenisverbeterd." in text_of((corrected / "A+h-new.pdf").read_bytes())
 
-    # A second time it is the same, byte for byte; and the database was only read.
-    files = {path.name: path.read_bytes() for path in out.iterdir()}
-    assert json.loads(command("year", "2025", "--out", "again", "--json").stdout) == document
-    assert {path.name: path.read_bytes() for path in (tmp_path / "again").iterdir()} == files
-    with connect(year_url) as connection:
+
+def test_the_command_writes_the_same_again_and_only_reads_the_database(
+    corrected: Path, corrected_url: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with connect(corrected_url) as connection:
+        before = kept(connection)
+    said = CommandLine(capsys, tmp_path, corrected_url)("year", "2025", "--out", "out")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert "2025-01 up to and including 2025-12, from 12 final statements and 3 corrections." in said.stdout
+    assert "Written to out: year.json, year.csv and 8 PDFs." in said.stdout
+    written = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert written == {path.name: path.read_bytes() for path in corrected.iterdir()}
+    with connect(corrected_url) as connection:
         assert kept(connection) == before
 
 
