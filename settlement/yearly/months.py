@@ -185,9 +185,9 @@ def month_totals(statement: Document, corrections: Sequence[Document], configura
 
 
 def joined(spans: Sequence[Span]) -> tuple[Span, ...]:
-    """Put days that follow each other together; in order."""
+    """Put days that follow each other together; they come in order."""
     found: list[Span] = []
-    for span in sorted(spans):
+    for span in spans:
         if found and found[-1].until == span.start:
             found[-1] = Span(found[-1].start, span.until)
         else:

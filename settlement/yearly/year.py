@@ -154,7 +154,7 @@ def year(months: Sequence[MonthTotals]) -> Year:
             sum(one.advances.get(party, 0) for one in final),
             tuple(one.month for one in final if party in one.corrected),
         )
-        for party in sorted(days, key=lambda party: (not party[1], party[1], days[party][:1], party[0]))
+        for party in sorted(days, key=lambda party: (not party[1], party[1], days[party], party))
     )
     entries = tuple(entry for entry in entries if entry.days or entry.lines or entry.months or entry.advance)
     checks += _sums(final, entries)
@@ -174,8 +174,8 @@ def _of_one_year(months: Sequence[MonthTotals]) -> list[MonthTotals]:
     for place, one in enumerate(final):
         due = final[0].month.shift(place)
         if one.month != due:
-            what = "is there twice" if one.month < due else "is not final"
             which = min(due, one.month)
+            what = "is not final" if which == due else "is there twice"
             raise BadInput(f"The year cannot be settled: month {which} {what}.")
     if final[0].month.year != final[-1].month.year:
         raise BadInput(
@@ -221,21 +221,25 @@ def _fixed_heat(
         if terms.fixed_by is None and not fixed:
             continue
         pool = sum(cents for one, cents in fixed if one == item)
-        basis: dict[Party, Fraction] = {}
-        for one in stretch:
-            for party, spans in one.days.items():
-                if party[1] and terms.fixed_by is not None:
-                    part = one.terms.measure(party[1]) * sum(weight(*span) for span in spans)
-                    basis[party] = basis.get(party, Fraction(0)) + part
         # A lot between equal remainders is drawn by the party's name and its first day of the year.
-        named = {Spell(*party, days[party][0].start, days[party][-1].until): party for party in basis}
-        shares = {spell: basis[party] for spell, party in named.items()}
-        charge = Charge(FIXED_HEAT, shares, per_part(pool, shares), terms.vat_percent)
+        spells = {
+            Spell(*party, spans[0].start, spans[-1].until): party
+            for party, spans in days.items()
+            if party[1] and spans and terms.fixed_by is not None
+        }
+        basis = {spell: _warmth(stretch, party) for spell, party in spells.items()}
+        charge = Charge(FIXED_HEAT, basis, per_part(pool, basis), terms.vat_percent)
         divided = charges.lines(charge, stretch[0].community, f"{start}/{until}", include_vat=terms.include_vat)
-        found = {named[spell]: Money(line.net, line.vat, line.amount) for spell, line in divided.items()}
+        found = {spells[spell]: Money(line.net, line.vat, line.amount) for spell, line in divided.items()}
         off = sum(map(terms.divided, found.values())) - sum(cents for _, cents in fixed)
         name = f"year: {FIXED_HEAT} from {start} until {until} = sum of the months"
         yield Check(name, off == 0, decimal_text(off, 2)), item, found
+
+
+def _warmth(stretch: Sequence[MonthTotals], party: Party) -> Fraction:
+    """Sum up what a party's days in a flat weigh: degree days times area, or degree days alone."""
+    parts = [one.terms.measure(party[1]) * weight(*span) for one in stretch for span in one.days.get(party, ())]
+    return sum(parts, Fraction(0))
 
 
 def _sums(final: Sequence[MonthTotals], entries: Sequence[YearEntry]) -> Iterator[Check]:

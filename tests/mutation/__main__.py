@@ -69,7 +69,9 @@ _RULES: Final = (
     "why/season",
     "windows",
     "work",
-    "yearly",
+    "yearly/document",
+    "yearly/months",
+    "yearly/year",
 )
 _PURE: Final = ("core/money.py", *(f"settlement/{rule}.py" for rule in _RULES))
 

@@ -202,6 +202,7 @@ def test_days_given_to_somebody_are_taken_from_whom_no_correction_names() -> Non
     held = totals(Month(2025, 8), "free", "free, B2 earlier").days
     assert held["h-B2", "B"] == (Span(date(2025, 8, 12), date(2025, 9, 1)),)
     assert held["owner", "B"] == (Span(date(2025, 8, 1), date(2025, 8, 12)),)
+    assert held["h-C", "C"] == (Span(date(2025, 8, 1), date(2025, 9, 1)),)  # whom the correction does not name
 
 
 def test_days_taken_from_somebody_and_given_to_nobody_are_the_owners() -> None:
@@ -239,9 +240,13 @@ def test_the_owners_own_entry_comes_and_goes_with_a_correction() -> None:
 
 def test_a_correction_that_does_not_add_up_makes_no_year() -> None:
     statement, documents, rules = issued(Month(2025, 3), ["as it was", "dearer bills"])
-    documents[0]["statements"][0]["balance_eur"]["recomputed"] = "0.01"
-    with pytest.raises(CheckFailed, match="'year: balances of 2025-03 = those its corrections say hold' is off by"):
+    first, second, *_ = documents[0]["statements"]
+    for entry, cents in ((first, 7), (second, -7)):  # that they are off by the same makes nothing right
+        told = Decimal(entry["balance_eur"]["recomputed"])
+        entry["balance_eur"]["recomputed"] = str(told + Decimal(cents) / 100)
+    with pytest.raises(CheckFailed, match=r"balances of 2025-03 = those its corrections say hold' is off by 0\.14\. "):
         year([month_totals(statement, documents, rules)])
+    assert totals(Month(2025, 3), "as it was").checks == ()
 
 
 def plain_sum(documents: Sequence[tuple[Document, list[Document], Document]]) -> dict[str, Fraction]:

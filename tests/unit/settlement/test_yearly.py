@@ -27,7 +27,7 @@ from settlement.degreedays import weight
 from settlement.model import MeterReadings
 from settlement.replay import settle_document
 from settlement.yearly.months import Item, Money, MonthTotals, Span, Terms, month_totals
-from settlement.yearly.year import Year, YearEntry, year
+from settlement.yearly.year import Year, YearEntry, _sums, year
 from tests.support import heathouse as house
 from tests.support.month_oracle import half_up
 
@@ -334,3 +334,82 @@ def test_the_owners_own_entry_is_one_for_the_year_though_some_months_have_none()
     assert (last.party, last.flat) == ("owner", "")
     assert last.days == (Span(date(2025, 2, 1), date(2025, 3, 1)), Span(date(2025, 5, 1), date(2025, 6, 1)))
     assert last.by_code() == {"feed_in": Money(-20, -4, -24)}
+
+
+def test_months_may_come_in_any_order_and_lines_that_cancel_are_none() -> None:
+    community = build(town(2025), "the example").community
+    settled = [fixed_only(community, Month(2025, number), 100) for number in range(1, 13)]
+    for place, cents in ((2, 50), (7, -50)):
+        items = {
+            Item("common", Decimal("21.00")): Money(cents, 0, cents),
+            Item("levy", Decimal("0.00")): Money(1, 0, 1),
+        }
+        settled[place] = replace(settled[place], charged={**settled[place].charged, ("h-C", "C"): items})
+    found = year(settled[6:] + settled[:6])
+    assert found == year(settled)
+    assert [item.code for item in entry(found, "h-C", "C").lines] == ["heat_fixed", "levy"]
+    assert entry(found, "h-C", "C").by_code()["levy"] == Money(2, 0, 2)
+
+
+def test_heat_in_a_month_that_settles_none_is_a_fault() -> None:
+    community = build(town(2025), "the example").community
+    month = fixed_only(community, Month(2025, 1), 100)
+    with pytest.raises(CheckFailed, match=r"heat_fixed from 2025-01-01 until 2025-02-01 .* is off by -1\.00\."):
+        year([replace(month, terms=replace(month.terms, fixed_by=None))])
+
+
+def test_what_is_only_added_up_is_held_against_the_months() -> None:
+    community = build(town(2025), "the example").community
+    fixed = {Item("fixed", Decimal("21.00")): Money(100, 21, 121)}
+    month = fixed_only(community, Month(2025, 1), 300)
+    month = replace(month, charged={party: {**items, **fixed} for party, items in month.charged.items()})
+    right = year([month]).entries
+    lost = replace(right[0], lines={item: money for item, money in right[0].lines.items() if item not in fixed})
+    paid = replace(right[0], advance=right[0].advance + 7)
+    other = replace(right[0], months={})
+
+    def told(*entries: YearEntry) -> list[tuple[str, bool, str]]:
+        return [(check.name.removeprefix("year: "), check.holds, check.difference) for check in _sums([month], entries)]
+
+    heat, added, advances = (
+        "heat_fixed at 21.00 % as the months charged it",
+        "fixed at 21.00 % = sum of the months",
+        "advances = sum of the months",
+    )
+    assert told(*right) == [(heat, True, "0.00"), (added, True, "0.00"), (advances, True, "0.00")]
+    assert told(lost, *right[1:]) == [(heat, True, "0.00"), (added, False, "2.42"), (advances, True, "0.00")]
+    assert told(paid, *right[1:]) == [(heat, True, "0.00"), (added, True, "0.00"), (advances, False, "0.07")]
+    assert told(other, *right[1:]) == [(heat, False, "6.00"), (added, False, "2.42"), (advances, True, "0.00")]
+
+
+def test_the_terms_are_those_of_the_month_its_rate_as_statements_print_it() -> None:
+    tree = town(2025, advances=[])
+    tree["tariffs"][0]["vat_percent"] = {"electricity": "21", "heat": "6.125"}
+    later = {"from": "2025-04-01", "vat_percent": {"electricity": "21", "heat": "0"}, "prices_include_vat": "false"}
+    tree["tariffs"].append(tree["tariffs"][0] | later)
+    tree["heat"].append({"from": "2025-04-01", "measured_percent": "65", "fixed_by": "equal"})
+    community = build(tree, "the example").community
+    march, april = (Terms.of(configuration(community, Month(2025, number))) for number in (3, 4))
+    assert march.pooled == ("floor_area", Decimal("6.125"), True)
+    assert march.item == Item("heat_fixed", Decimal("6.13"))
+    assert april.pooled == ("equal", Decimal(0), False)
+    assert (march.owner, march.areas["A"], april.measure("A")) == ("owner", 100, 1)
+
+
+def test_a_building_without_heat_needs_neither_a_rate_for_it_nor_areas() -> None:
+    tree = town(2025, flats=[{"id": flat} for flat in AREAS])
+    del tree["heat"], tree["costs"]
+    tree["tariffs"][0]["vat_percent"] = {"electricity": "21"}
+    terms = Terms.of(configuration(build(tree, "the example").community, Month(2025, 3)))
+    assert terms.pooled == (None, Decimal(21), True)
+    assert terms.areas == dict.fromkeys(AREAS, 0)
+
+
+def test_lines_without_vat_are_lines() -> None:
+    tree = town(2025)
+    tree["tariffs"][0]["vat_percent"] = {"electricity": "0", "heat": "0"}
+    file = build(tree, "the example")
+    month = Month(2025, 4)
+    statement = statement_of(file, month, {})
+    held = month_totals(statement, [], configuration(file.community, month))
+    assert held.charged["h-C", "C"][Item("fixed", Decimal("0.00"))] == Money(333, 0, 333)
