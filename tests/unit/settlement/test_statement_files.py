@@ -1,0 +1,76 @@
+"""The files of a settled month: a row of quarters.csv for every flat and interval, the statement in canonical bytes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from decimal import Decimal
+from typing import Any
+
+from core.communityfile import build
+from core.time import Month
+from settlement.model import MeterReadings
+from settlement.replay import settle_document
+from settlement.statement import dump, quarters_csv
+from tests.support.pricehouse import Tree, readings, tree
+
+FEBRUARY = Month(2026, 2)
+QUARTERS = 28 * 96
+
+
+def rows(given: Tree, silent: str = "") -> list[list[str]]:
+    """Rows of a February in which everything gives 1 kWh in every quarter-hour; one meter says nothing in the first."""
+    file = build(given, "the house")
+    known = dict(readings(file, FEBRUARY, {meter.id: lambda _: 1_000_000 for meter in file.community.meters}))
+    if silent:
+        whole = known[silent]
+        known[silent] = MeterReadings(whole.kind, whole.times[1:], whole.values[1:])
+    return list(csv.reader(io.StringIO(quarters_csv(settle_document(file, FEBRUARY, known)[0]))))
+
+
+def house(**other: Any) -> Tree:
+    """Two flats, the later first, with a common meter; F1 changes hands on the 15th."""
+    given = tree(2)
+    common = {"id": "el-common", "measures": "electricity", "common": "true", "unit": "kWh"}
+    households = [
+        {"id": "h-F2", "flat": "F2", "from": "2025-01-01"},
+        {"id": "h-F1", "flat": "F1", "from": "2025-01-01", "until": "2026-02-15"},
+        {"id": "n-F1", "flat": "F1", "from": "2026-02-15"},
+    ]
+    return given | {
+        "flats": given["flats"][::-1],
+        "meters": [*given["meters"], common],
+        "households": households,
+    } | other  # fmt: skip
+
+
+def test_flats_come_by_name_and_the_common_area_last_in_every_interval() -> None:
+    head, *found = rows(house())
+    assert head == ["start", "party", "flat", "consumed_kwh", "shared_kwh", "quality"]
+    assert [row[2] for row in found] == ["F1", "F2", "common"] * QUARTERS
+    assert [row[0] for row in found[:4]] == ["2026-01-31T23:00:00Z"] * 3 + ["2026-01-31T23:15:00Z"]
+    assert found[-1][0] == "2026-02-28T22:45:00Z"
+    assert sum(Decimal(row[4]) for row in found) == QUARTERS
+
+
+def test_who_lives_there_stands_in_its_own_days_and_nobody_in_the_common_area() -> None:
+    _, *found = rows(house())
+    until = 14 * 96
+    assert [row[1] for row in found if row[2] == "F1"] == ["h-F1"] * until + ["n-F1"] * (QUARTERS - until)
+    assert {row[1] for row in found if row[2] == "F2"} == {"h-F2"}
+    assert {row[1] for row in found if row[2] == "common"} == {""}
+
+
+def test_without_a_common_meter_there_is_no_row_for_it() -> None:
+    assert {row[2] for row in rows(tree(2))[1:]} == {"F1", "F2"}
+
+
+def test_what_is_not_known_is_empty_and_shares_nothing() -> None:
+    _, first, *_ = rows(tree(1), silent="el-F1")
+    assert first == ["2026-01-31T23:00:00Z", "h-F1", "F1", "", "0.000000", "missing"]
+
+
+def test_a_statement_is_written_as_it_is_spelled_sorted_and_with_a_newline() -> None:
+    assert dump({"name": "De Sterflat, Coöperatie", "month": "2026-02"}) == (
+        '{\n  "month": "2026-02",\n  "name": "De Sterflat, Coöperatie"\n}\n'.encode()
+    )
