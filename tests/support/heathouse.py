@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -46,7 +46,7 @@ def hours(start: datetime, end: datetime) -> list[datetime]:
     return [start + number * HOUR for number in range((end - start) // HOUR)]
 
 
-def quantities(flats: Mapping[str, str], used: Used, start: datetime, end: datetime) -> dict[str, MeterReadings]:
+def quantities(flats: Iterable[str], used: Used, start: datetime, end: datetime) -> dict[str, MeterReadings]:
     """What meters counted in every hour of a span, as a readings file gives it."""
     known = {}
     for flat in flats:

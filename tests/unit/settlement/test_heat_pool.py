@@ -44,6 +44,24 @@ def test_the_fixed_part_says_by_what_it_was_divided() -> None:
     assert shown(moved(), "heat_measured")["h-A"] == ("216.000000", "kWh")
 
 
+@pytest.mark.parametrize(
+    ("unit", "meters", "told"),
+    [
+        ("kWh", ["A", "B"], ["744.000000", "744.000000"]),
+        ("kWh", ["A"], ["744.000000", None]),  # no meter is not the same as no heat
+        ("units", ["A", "B"], [None, None]),  # units are no kilowatt-hours
+    ],
+)
+def test_kilowatt_hours_are_told_where_a_meter_counts_them(
+    unit: str, meters: list[str], told: list[str | None]
+) -> None:
+    town = house.tree(AREAS, unit=unit)
+    town["meters"] = [meter for meter in town["meters"] if meter["flat"] in meters]
+    known = house.quantities(meters, lambda flat, at: 1000, utc("2025-12-31 23:00"), utc("2026-01-31 23:00"))
+    statement = settled(town, known, JANUARY)[1]
+    assert [entry["heat"]["measured_kwh"] for entry in statement["statements"]] == told
+
+
 @pytest.mark.parametrize("vat", ["9", "0"])
 def test_heat_has_its_own_vat_and_none_is_a_rate_too(vat: str) -> None:
     town = house.tree(AREAS)
