@@ -117,8 +117,18 @@ def test_hot_water_in_cubic_metres_shows_them() -> None:
     told = statement(tree("50 50", cost="1000.00", hot_water=APART, boiler=True), "300 100", "1 0.6", boiler="1000")
     line = next(line for line in told["statements"][0]["lines"] if line["code"] == "hot_water_measured")
     assert (line["quantity"], line["unit"]) == ("1.000000", "m³")
-    assert told["statements"][0]["heat"]["hot_water"]["measured_kwh"] == "125.000000"
+    shown = told["statements"][0]["heat"]["hot_water"]
+    assert (shown["measured_kwh"], shown["measured_m3"]) == ("125.000000", "1.000000")
     assert told["energy"]["hot_water_kwh"] == "200.000000"
+
+
+def test_a_flat_without_a_hot_water_meter_has_no_measured_hot_water() -> None:
+    town = tree("50 50", cost="1000.00", hot_water=APART, boiler=True)
+    town["meters"] = [meter for meter in town["meters"] if meter["id"] != "hot-F1"]
+    with_meter, without = statement(town, "300 100", "1", boiler="1000")["statements"]
+    assert with_meter["heat"]["hot_water"]["measured_m3"] == "1.000000"
+    told = without["heat"]["hot_water"]
+    assert (told["measured_kwh"], told["measured_m3"]) == (None, None)
 
 
 def test_without_a_boiler_meter_the_heat_supplied_is_what_was_measured() -> None:
@@ -180,13 +190,18 @@ def test_exactly_all_of_it_is_no_finding() -> None:
     assert "hot-water-above-supply" not in {finding["code"] for finding in told["findings"]}
 
 
-@pytest.mark.parametrize(("measured", "warns"), [("272", False), ("271.9", True)])
-def test_the_recording_rate_deducts_hot_water_first_and_warns_below_034(measured: str, warns: bool) -> None:
+@pytest.mark.parametrize(
+    ("measured", "percent", "warns"),
+    [("272", "34.00", False), ("271.9", "33.99", True), ("544", "68.00", False), ("0", "0.00", True)],
+)
+def test_the_recording_rate_deducts_hot_water_first_and_warns_below_034(
+    measured: str, percent: str, warns: bool
+) -> None:
     # 1,000 kWh from the boiler, 200 of it in hot water: 0.34 of the 800 that are left are 272.
     town = tree("50 50", cost="1000.00", hot_water=APART, water_unit="kWh", boiler=True)
     told = statement(town, f"{measured} 0", "150 50", boiler="1000")
     assert ("heat-recording-low" in {finding["code"] for finding in told["findings"]}) is warns
-    assert told["energy"]["heat_recorded_percent"] == ("33.99" if warns else "34.00")
+    assert told["energy"]["heat_recorded_percent"] == percent
 
 
 @pytest.mark.parametrize(("measured", "warns"), [("340", False), ("339.999999", True)])

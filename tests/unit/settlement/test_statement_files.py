@@ -12,7 +12,7 @@ from core.time import Month
 from settlement.model import MeterReadings
 from settlement.replay import settle_document
 from settlement.statement import dump, quarters_csv
-from tests.support.pricehouse import Tree, readings, tree
+from tests.support.pricehouse import Tree, lines, readings, settled, tariff, tree
 
 FEBRUARY = Month(2026, 2)
 QUARTERS = 28 * 96
@@ -68,6 +68,13 @@ def test_without_a_common_meter_there_is_no_row_for_it() -> None:
 def test_what_is_not_known_is_empty_and_shares_nothing() -> None:
     _, first, *_ = rows(tree(1), silent="el-F1")
     assert first == ["2026-01-31T23:00:00Z", "h-F1", "F1", "", "0.000000", "missing"]
+
+
+def test_a_line_names_a_window_only_where_there_is_one() -> None:
+    night = {"name": "night", "from": "23:00", "until": "07:00", "solar_eur_per_kwh": "0.10"}
+    told = settled(tree(1, tariffs=[tariff(windows=[night])]), "2026-02")[1]
+    day, dark = lines(told, "solar", "h-F1")
+    assert ("window" in day, dark["window"]) == (False, "night")
 
 
 def test_a_statement_is_written_as_it_is_spelled_sorted_and_with_a_newline() -> None:
