@@ -77,6 +77,27 @@ def test_a_line_names_a_window_only_where_there_is_one() -> None:
     assert ("window" in day, dark["window"]) == (False, "night")
 
 
+def test_who_left_before_the_grid_price_was_unknown_is_told_what_the_sun_saved() -> None:
+    unknown = tariff(**{"from": "2026-02-15"})
+    del unknown["grid_eur_per_kwh"]
+    told = settled(house(tariffs=[tariff(), unknown]), "2026-02")[1]
+    saved = {entry["party"]: entry["electricity"]["saved_eur"] for entry in told["statements"]}
+    assert saved["h-F1"] is not None
+    assert (saved["n-F1"], saved["h-F2"]) == (None, None)
+
+
+def test_the_share_of_what_is_known_adds_up_to_a_hundred_percent() -> None:
+    given = tree(1)
+    # A water meter that says nothing takes no part: it is not what is told here.
+    given["meters"].append({"id": "hot-F1", "measures": "hot_water", "flat": "F1", "unit": "m3"})
+    whole, nothing = (
+        settled(given, "2026-02", {"pv": lambda _: 1, **known})[1]["statements"][0]["quality"]
+        for known in ({"el-F1": lambda _: 1}, {})
+    )
+    assert whole == {"measured_percent": "100.00", "estimated_percent": "0.00", "missing_percent": "0.00"}
+    assert nothing == {"measured_percent": "0.00", "estimated_percent": "0.00", "missing_percent": "100.00"}
+
+
 def test_a_statement_is_written_as_it_is_spelled_sorted_and_with_a_newline() -> None:
     assert dump({"name": "De Sterflat, Coöperatie", "month": "2026-02"}) == (
         '{\n  "month": "2026-02",\n  "name": "De Sterflat, Coöperatie"\n}\n'.encode()
