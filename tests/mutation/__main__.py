@@ -83,6 +83,7 @@ class _Sitting:
         self.modules: list[str] = chosen.modules
         self.lines: set[int] = set(chosen.line)
         self.also: set[str] = set(chosen.also)
+        self.every: int = chosen.every
         self.most: float = chosen.seconds
         self.jobs: int = chosen.jobs
         self.reach = reach
@@ -105,8 +106,8 @@ class _Sitting:
         cases = [
             [
                 (one, [*new, *self.reach.tests(subject.module, one.line, self.most)])
-                for one in mutants(subject.path.read_text())
-                if not self.lines or one.line in self.lines
+                for number, one in enumerate(mutants(subject.path.read_text()))
+                if number % self.every == 0 and (not self.lines or one.line in self.lines)
             ]
             for subject in subjects
         ]
@@ -147,6 +148,7 @@ def main() -> int:
     parser.add_argument("--measure", action="store_true", help="only find out which tests reach which line")
     parser.add_argument("--seconds", type=float, default=12.0, help="tests per mutant, by their measured time [s]")
     parser.add_argument("--line", nargs="*", type=int, default=[], help="only mutants of these lines")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only each Nth mutant, where time is short")
     parser.add_argument("--also", nargs="*", default=[], help="test files that are newer than the measurement")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
     chosen = parser.parse_args()

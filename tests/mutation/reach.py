@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -30,18 +31,24 @@ class Reach:
     seconds: Mapping[str, float]
     digests: Mapping[str, str]
 
+    @cached_property
+    def breadth(self) -> Mapping[str, int]:
+        """Lines that a test runs at all."""
+        return Counter(test for found in self.lines.values() for tests in found.values() for test in tests)
+
     def tests(self, module: str, line: int, most: float) -> list[str]:
         """Name tests of a line until their time is used up [s].
 
-        Half of the time goes to those that run most of the module for their time, which are many small ones; then come
-        those that run most of it, which try the most of what can be.
+        A third of the time goes to those that run little else, a third to those that run most of the module for their
+        time, which are many small ones, and the rest to those that run most of it, which try the most of what can be.
         """
         found = self.lines.get(module, {})
         about = Counter(test for tests in found.values() for test in tests)
         reached = sorted(found.get(line) or about)
         chosen: dict[str, float] = {}
         for limit, order in (
-            (most / 2, sorted(reached, key=lambda test: self.seconds[test] / about[test])),
+            (most / 3, sorted(reached, key=lambda test: (self.breadth[test], self.seconds[test]))),
+            (most * 2 / 3, sorted(reached, key=lambda test: self.seconds[test] / about[test])),
             (most, sorted(reached, key=lambda test: (-about[test], self.seconds[test]))),
         ):
             for test in order:

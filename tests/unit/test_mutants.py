@@ -120,16 +120,18 @@ def test_a_change_that_nothing_alive_has_is_not_called_tried(rule: ModuleType) -
         subject.exchange(mutant("max(found)", "min(found)"))
 
 
-def test_small_tests_come_first_then_the_widest_and_their_time_is_limited() -> None:
-    seconds = {"small": 1.0, "smaller": 0.9, "narrow": 0.8, "wide": 9.0, "wider": 11.0, "elsewhere": 0.1}
-    some = frozenset({"small", "smaller", "wide", "wider"})
-    wide = frozenset({"wide", "wider"})
+def test_the_most_direct_tests_come_first_then_small_ones_then_the_widest_and_their_time_is_limited() -> None:
+    seconds = {"direct": 1.1, "small": 1.0, "wide": 9.0, "wider": 11.0, "elsewhere": 0.1}
+    some = frozenset({"small", "wide", "wider"})
     lines = {
-        "rule.py": {1: frozenset[str](), 7: some | {"narrow"}, 8: some, 9: some, 10: wide, 11: frozenset({"wider"})}
-    }
+        "rule.py": {
+            1: frozenset[str](), 7: some | {"direct"}, 8: some, 9: some, 10: some, 11: frozenset({"wide", "wider"}),
+            12: frozenset({"wider"}),
+        },
+        "other.py": {1: frozenset({"small", "elsewhere"})},
+    }  # fmt: skip
     reach = Reach(lines, seconds, {})
-    assert reach.tests("rule.py", 7, most=100) == ["smaller", "small", "narrow", "wider", "wide"]
-    assert reach.tests("rule.py", 7, most=4) == ["smaller", "small", "narrow", "wider"]
-    assert reach.tests("rule.py", 7, most=2) == ["smaller", "small", "wider"]
-    assert reach.tests("rule.py", 8, most=2) == ["smaller", "small", "wider"]
-    assert reach.tests("rule.py", 1, most=1) == ["smaller", "wider"]
+    assert reach.tests("rule.py", 7, most=100) == ["direct", "small", "wide", "wider"]
+    assert reach.tests("rule.py", 7, most=3) == ["direct", "small", "wider"]
+    assert reach.tests("rule.py", 8, most=1.5) == ["small", "wider"]
+    assert reach.tests("rule.py", 1, most=3) == ["direct", "small", "wider"]
