@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +29,7 @@ from tests.support import house as april
 from tests.support.finalhouse import LATER, NOW, SLUG
 from tests.support.finaltown import FEBRUARY
 from tests.support.postgres import clone
+from wijkenergie.cli import main
 
 pytestmark = pytest.mark.integration
 
@@ -109,7 +112,9 @@ def test_without_a_setting_the_clock_destroys_nothing(house: Connection, url: st
     assert opened(house) == set(LABELS)
 
 
-def test_what_is_left_still_proves_the_month(house: Connection, url: str) -> None:
+def test_what_is_left_still_proves_the_month(
+    house: Connection, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     whole = store.bundle(house, SLUG, "2026-0001") or b""
     (final,) = store.of_month(house, SLUG, "2026-02")
     before = verify.verify(resident_bundle(whole, LABELS[0], store.openings(house, SLUG, "2026-0001", LABELS)))
@@ -123,6 +128,12 @@ def test_what_is_left_still_proves_the_month(house: Connection, url: str) -> Non
     assert "Your intervals are what was sealed, and come to your totals." in before.proved
     assert "Your statement is one of those in the seal." in after.proved
     assert "Your intervals are not in this bundle, so your totals were not recomputed from them." in after.unchecked
+    (tmp_path / "month.zip").write_bytes(whole)
+    monkeypatch.setattr(sys, "argv", ["wijkenergie", "verify", str(tmp_path / "month.zip")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    assert "Nothing is wrong with this bundle." in capsys.readouterr().out
 
 
 def test_a_month_with_a_waiting_correction_is_left_alone_and_counts_from_its_correction(
@@ -216,3 +227,13 @@ def test_a_resident_reads_until_when_and_then_that_it_is_gone(server_url: str, h
             assert verify.verify(own.content).wrong == []
             assert resident.get("/api/v1/me/statements/2026-04.pdf").status_code == 200
             assert corporation.get("/api/v1/months/2026-04").json()["openings_destroyed_at"] == "2026-06-14T00:40:00Z"
+
+
+def test_what_was_destroyed_keeps_nobody_from_a_correction(house: Connection, url: str) -> None:
+    night(url, LAST_NIGHT + DAY)
+    agree(house, LATER, final=KEPT, costs=[*finaltown.tree()["costs"], DEARER])
+    corrected = issue.correct(house, SLUG, FEBRUARY, LAST_NIGHT + 2 * DAY, "corporation")
+    assert corrected is not None
+    assert corrected.sealed.revision == 2
+    assert night(url, LAST_NIGHT + 400 * DAY) == []  # it has no openings of its own
+    assert len(recorded(house)) == 1
