@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, Final
 
 from core.community import Community
@@ -11,7 +13,7 @@ from core.time import rfc3339
 from core.units import decimal_text
 from settlement import corrections
 from settlement.documents.correction import own_part
-from settlement.final import store
+from settlement.final import openings, store
 from settlement.final.store import Sealed
 
 NOT_YET: Final[dict[str, Any]] = {
@@ -30,6 +32,7 @@ def of_month(connection: Connection, slug: str, month: str) -> dict[str, Any]:
         return {"number": None, "seal_sha256": None, "sealed_at": None, "despite": [], "corrections": []}
     first, *rest = documents
     waiting = store.candidate(connection, slug, month)
+    destroyed = store.openings_destroyed_at(connection, slug, first.number)
     exported = store.first_exports(connection, slug).get(first.number)
     return {
         "number": first.number,
@@ -38,6 +41,7 @@ def of_month(connection: Connection, slug: str, month: str) -> dict[str, Any]:
         "sealed_by": first.sealed_by,
         "despite": list(first.despite),
         "exported_at": rfc3339(exported) if exported else None,
+        "openings_destroyed_at": rfc3339(destroyed) if destroyed else None,
         "corrections": [_correction(one) for one in rest],
         "correction_waiting": waiting and _amounts(waiting),
     }
@@ -57,13 +61,42 @@ def by_month(connection: Connection, slug: str) -> dict[str, dict[str, Any]]:
     }
 
 
+@dataclass(frozen=True)
+class Opening:
+    """What opens a household's quarter-hours in a final month: the last day it is kept, or when it was destroyed."""
+
+    kept_through: date | None
+    destroyed_at: datetime | None
+
+    @property
+    def tree(self) -> dict[str, str | None]:
+        """As the API prints it."""
+        return {
+            "kept_through": self.kept_through.isoformat() if self.kept_through else None,
+            "destroyed_at": rfc3339(self.destroyed_at) if self.destroyed_at else None,
+        }
+
+
+def opening(connection: Connection, community: Community, documents: Sequence[Sealed]) -> Opening | None:
+    """Tell how long a month's quarter-hours can still be opened; None if it is not final."""
+    if not documents:
+        return None
+    destroyed = store.openings_destroyed_at(connection, community.community, documents[0].number)
+    months = community.final.openings_kept_months
+    if destroyed is not None or months is None:
+        return Opening(None, destroyed)
+    return Opening(openings.kept_through(documents[-1].sealed_at, months, community.zone), None)
+
+
 def own(connection: Connection, community: Community, month: str, household: str) -> dict[str, Any]:
-    """Tell a household the number of its final statement, and its own part of the month's corrections."""
+    """Tell a household the number of its final statement, its own part of the corrections, and what can be opened."""
     documents = store.of_month(connection, community.community, month)
+    found = opening(connection, community, documents)
     parts = [own_part(one.tree, community, household) for one in documents[1:]]
     return {
         "number": documents[0].number if documents else None,
         "corrections": [part for part in parts if part is not None],
+        "opening": found and found.tree,
     }
 
 

@@ -366,13 +366,14 @@ class Task(_Part):
 
 
 class FinalRules(_Part):
-    """What must hold before a month becomes final; decides no amount.
+    """What must hold before a month becomes final, and how long its quarter-hours can be opened; decides no amount.
 
     Of every meter that is settled at most so many percent of the intervals may be missing or estimated. What the main
     meter and the flats' meters do not explain may be so many percent of what came in. ``required_invoices`` are pools
     that must have an invoice in every month; with ``usual_invoices`` so must one that had one in each of the three
     months before. ``blocking_findings`` are codes of findings that a person must have looked at. ``wait_days`` after
-    the month's end readings and invoices may still come in.
+    the month's end readings and invoices may still come in. ``openings_kept_months`` after a month's last document the
+    dispute about it is over, and what opens its quarter-hours is destroyed; None: never by itself.
     """
 
     missing_percent_at_most: Percent = Decimal(0)
@@ -386,6 +387,7 @@ class FinalRules(_Part):
         "serial-changed", "serial-duplicate", "heat-without-electricity", "efficiency-implausible",
     )  # fmt: skip
     wait_days: Whole = 3
+    openings_kept_months: Annotated[Whole, Field(ge=1, le=1200)] | None = None
 
 
 class Community(_Part):

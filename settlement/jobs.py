@@ -1,4 +1,4 @@
-"""What the worker does by the clock: quarter-hours, tasks, messages and provisional months.
+"""What the worker does by the clock: quarter-hours, tasks, messages, provisional months and what is kept no longer.
 
 Each job calls one function of another room and can be repeated at any time. A lock in the database keeps two
 workers from doing the same job at once and ends with the connection, so that a worker that dies holds up nobody;
@@ -35,7 +35,7 @@ from core.settings import Settings
 from core.time import Month, local_day, rfc3339, utc_now
 from core.wire import alert_topic
 from settlement import derive, run
-from settlement.final import issue
+from settlement.final import issue, openings
 from settlement.final import store as final_store
 from settlement.tasks import messages, rounds, store
 from settlement.watch import look, silence
@@ -168,6 +168,24 @@ def settle_at_night(work: Work, connection: Connection, now: datetime) -> None:
         settle_months(work, connection, now)
 
 
+def destroy_openings(work: Work, connection: Connection, now: datetime) -> None:
+    """Destroy, once a night, what opens the quarter-hours of months that are kept no longer, each by itself."""
+    community = config.load(connection, work.slug).community
+    if not passes_night(now, community.zone):
+        return
+    for month in openings.due(connection, community, now):
+        try:
+            destroyed = issue.destroy_openings(connection, work.slug, month, now)
+        except WijkError as error:  # nobody can tell whether a correction waits, so nothing is taken away
+            reason = str(error)
+            _log.error("openings are kept, their month could not be looked at", month=str(month), reason=reason)
+            continue
+        if destroyed is None:
+            _log.warning("openings are kept, a correction waits", month=str(month))
+        elif destroyed:
+            _log.info("openings destroyed", month=str(month), openings=destroyed)
+
+
 def passes_night(now: datetime, zone: ZoneInfo) -> bool:
     """Tell whether the local clock passed half past two within the last hour."""
     before, after = ((now - timedelta(hours=back)).astimezone(zone).time() for back in (1, 0))
@@ -183,6 +201,7 @@ SCHEDULE: Final[dict[str, tuple[str, Job]]] = {
     "readings": ("*/5 * * * *", look_at_readings),
     "look around": ("7 * * * *", look_around),
     "months": ("30 * * * *", settle_at_night),
+    "openings": ("45 * * * *", destroy_openings),
 }
 """Jobs by name: when, in cron's notation and UTC, and what."""
 AT_START: Final = "months at start"

@@ -89,7 +89,7 @@ def settle_metered(community: Community, month: Month, found: Metered) -> Settle
         *energies.findings(community, energy, spells),
         *(labour.findings if labour else ()),
         *balance.findings(figures, fuel),
-        *stock.findings(community, month, fuel, found.readings),
+        *stock.findings(community, month, fuel, found.readings, found.until),
     )
     return Settled(
         community, month, stretches, slots, spells, energy, fuel, cost, figures, charges, charged, advances, ledger,

@@ -65,7 +65,8 @@ class PelletMonth:
 def heat_between(community: Community, known: Readings) -> HeatBetween:
     """Make the account's source of heat from the readings of the boilers' meters, as far as they reach.
 
-    Where one was first read later than the stock was known, `settlement.stock.findings` says so.
+    Where one was first read later than the stock was known, fell silent or was reset since, `settlement.stock.findings`
+    says so: that heat is in no estimate.
     """
     meters = community.meters_of("heat_produced")
 

@@ -172,6 +172,35 @@ def total_between(community: Community, meter: Meter, known: MeterReadings, star
     return total if seen else None
 
 
+def uncounted(
+    community: Community, meter: Meter, known: MeterReadings | None, start: int, end: int
+) -> list[tuple[int, int]]:
+    """Find the spans between two instants of which `total_between` holds nothing, whatever the meter counted then.
+
+    A register bridges a hole in its readings by counting on, and so does a declared swap. Lost is what it counted
+    before its first reading, after its last, and across a reset that nobody noted; of quantities per interval, every
+    interval that is not there. [microseconds, in order]
+
+    As much as lies between two readings of a register anyway is no span.
+    """
+    counted = edits.applied(community, meter, known)
+    step = community.interval // timedelta(microseconds=1)
+    if counted is None:
+        covered, least = [], 0
+    elif counted.kind == "interval":
+        covered, least = [(time, time + step) for time in counted.times], step
+    else:
+        pieces, _ = rising_pieces(meter, across_replacements(community, meter, counted))
+        covered = [(piece[0][0], piece[-1][0]) for piece in pieces if len(piece) > 1]
+        least = normal_spacing(community, meter) * 3 // 2 + 1
+    found, reached = [], start
+    for first, last in [*covered, (end, end)]:
+        if min(first, end) - reached >= max(least, 1):
+            found.append((reached, min(first, end)))
+        reached = max(reached, last)
+    return found
+
+
 def register_gaps(
     community: Community, meter: Meter, known: MeterReadings, bounds: Sequence[int]
 ) -> list[tuple[int, int]]:

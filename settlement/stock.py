@@ -19,7 +19,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
-from core.community import Community, Correction, Delivery, Pellets
+from core.community import Community, Correction, Delivery, Meter, Pellets
 from core.money import half_up
 from core.time import Month, from_microseconds, local_day, microseconds, rfc3339
 from core.units import decimal_text
@@ -37,7 +37,7 @@ from settlement.pellets import (
     known_before,
     movements,
 )
-from settlement.readings import normal_spacing
+from settlement.readings import HOUR, uncounted
 from settlement.tariffs import cents
 
 What = Literal["opening", "start", "delivery", "correction", "bags", "count", "burnt"]
@@ -149,13 +149,17 @@ def heat_needed_since(community: Community, month: Month) -> datetime | None:
 
 
 def all_heat(community: Community, known: Readings) -> HeatBetween:
-    """Make a source of heat that says nothing where a boiler's readings do not reach over the whole span."""
+    """Make a source of heat that says nothing where a boiler's readings do not hold all of its heat in the span."""
     between = heat_between(community, known)
-    meters = [meter.id for meter in community.meters_of("heat_produced")]
+    meters = community.meters_of("heat_produced")
+
+    def holds(meter: Meter, start: int, end: int) -> bool:
+        one = known.get(meter.id)
+        reach = one is not None and one.times[0] <= start and end <= one.times[-1]
+        return reach and not uncounted(community, meter, one, start, end)
 
     def whole(start: int, end: int) -> int | None:
-        reach = all(m in known and known[m].times[0] <= start and end <= known[m].times[-1] for m in meters)
-        return between(start, end) if reach else None
+        return between(start, end) if all(holds(meter, start, end) for meter in meters) else None
 
     return whole
 
@@ -195,7 +199,9 @@ def kilograms(amount: Fraction | None) -> str:
     return "" if amount is None else decimal_text(half_up(amount * 1000), 3)
 
 
-def findings(community: Community, month: Month, fuel: PelletMonth | None, known: Readings) -> list[Finding]:
+def findings(
+    community: Community, month: Month, fuel: PelletMonth | None, known: Readings, until: int
+) -> list[Finding]:
     """Name the month's corrections, what an estimated stock leaves out, and where the silo's level and books differ.
 
     Loose pellets weigh 600 to 750 kg/m3, +- 11 percent around the middle, so a level is a coarse check. It is held
@@ -205,6 +211,8 @@ def findings(community: Community, month: Month, fuel: PelletMonth | None, known
     ----------
     known
         Readings of the boilers since the last stock that was known, and the levels around the month's end.
+    until
+        Boundary up to which the month can be known [microseconds UTC].
     """
     pellets = community.pellets
     if pellets is None or fuel is None:
@@ -223,7 +231,9 @@ def findings(community: Community, month: Month, fuel: PelletMonth | None, known
         if isinstance(one, Correction)
     ]
     if fuel.estimated:
-        found += _unread(community, known_before(pellets, end), end, known)
+        span = microseconds(known_before(pellets, end)), microseconds(end)
+        for meter in community.meters_of("heat_produced"):
+            found += _lost(community, meter, known.get(meter.id), span, until)
     level = _level(community, microseconds(end), known)
     tolerance = pellets.level_tolerance_percent
     if tolerance is not None and level is not None:
@@ -237,20 +247,52 @@ def findings(community: Community, month: Month, fuel: PelletMonth | None, known
     return found
 
 
-def _unread(community: Community, since: datetime, end: datetime, known: Readings) -> Iterator[Finding]:
-    """Tell of boilers whose readings begin after the last stock that was known: no estimate holds their heat before.
+def _lost(
+    community: Community, meter: Meter, known: MeterReadings | None, span: tuple[int, int], until: int
+) -> Iterator[Finding]:
+    """Tell of heat that no estimate of the stock holds: before a boiler was first read, after it last was, between.
 
-    As much as lies between two readings anyway is not told.
+    What was burnt for it is missing in the months of the estimate, and the next count puts all of it into its own.
     """
-    for meter in community.meters_of("heat_produced"):
-        read = edits.applied(community, meter, known.get(meter.id))
-        start, first = microseconds(since), read.times[0] if read and read.times else microseconds(end)
-        if 2 * (first - start) > 3 * normal_spacing(community, meter):
-            text = (
-                f"Meter {meter.id} was not read before {rfc3339(from_microseconds(first))}: what its boiler burnt since"
-                f" {rfc3339(since)} is not in the estimated pellet stock; count the stock."
-            )
-            yield Finding("pellets-heat-unknown", text, meter.id, start, first)
+    counted = edits.applied(community, meter, known)
+    if counted is None or not counted.times:
+        yield _not_read(meter, "before", *span)
+        return
+    holes = uncounted(community, meter, known, span[0], min(span[1], until))
+    within = []
+    for start, end in holes:
+        if counted.times[0] > start:
+            yield _not_read(meter, "before", start, end if end < until else counted.times[0])
+        elif counted.times[-1] < end:
+            yield _not_read(meter, "after", start, end)
+        else:
+            within.append((start, end))
+    if within:
+        yield _not_known(meter, within)
+
+
+def _not_read(meter: Meter, when: Literal["before", "after"], start: int, end: int) -> Finding:
+    first, last = (rfc3339(from_microseconds(instant)) for instant in (start, end))
+    what = {
+        "before": f"was not read before {last}: what its boiler burnt since {first}",
+        "after": f"was not read after {first}: what its boiler burnt until {last}",
+    }[when]
+    text = f"Meter {meter.id} {what} is not in the estimated pellet stock; count the stock."
+    return Finding("pellets-heat-unknown", text, meter.id, start, end)
+
+
+def _not_known(meter: Meter, holes: Sequence[tuple[int, int]]) -> Finding:
+    start, end = holes[0][0], holes[-1][1]
+    often = ""
+    if len(holes) > 1:
+        tenths = half_up(Fraction(10 * sum(last - first for first, last in holes), HOUR))
+        often = f" ({len(holes)} times, {decimal_text(tenths, 1)} hours in all)"
+    text = (
+        f"What meter {meter.id} counted between {rfc3339(from_microseconds(start))} and"
+        f" {rfc3339(from_microseconds(end))} is not known{often}: what was burnt for it is not in the estimated pellet"
+        " stock; count the stock."
+    )
+    return Finding("pellets-heat-unknown", text, meter.id, start, end)
 
 
 def _level(community: Community, end: int, known: Readings) -> Fraction | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
@@ -12,10 +13,11 @@ from api.access import Resident
 from api.context import Database, Now, TheCommunity
 from api.errors import not_found
 from api.pages.render import page, reader
+from api.pages.words import Words
 from api.statements import own_statement
 from api.why import why
 from core.community import Community
-from core.time import Month, local_day
+from core.time import Month, local_day, parse_time
 from settlement.final.store import corrected_balances
 
 router = APIRouter(include_in_schema=False)
@@ -47,15 +49,34 @@ def statement_page(
     if own is None:
         raise not_found()
     to = reader(request, home.person, community)
+    sealed = final.own(connection, community, month, home.household)
     return page(
         to,
         "statement.html",
         month=own.month,
         entry=own.entry,
-        corrections=final.own(connection, community, month, home.household)["corrections"],
+        number=sealed["number"],
+        opened=_opened(to.words, sealed["opening"], community) if sealed["opening"] else "",
+        corrections=sealed["corrections"],
         changes=to.words.changes(why(connection, community, month, home.household, now)),
         running=own.month["month"] >= running_month(community, now),
     )
+
+
+def _opened(words: Words, opening: Mapping[str, str | None], community: Community) -> str:
+    """Say until when the own quarter-hours of a sealed month can be opened, or that they cannot any more."""
+    if opening["destroyed_at"]:
+        day = words.day(local_day(parse_time(opening["destroyed_at"]), community.zone), "d MMMM y")
+        return words.gettext(
+            "On %(day)s we destroyed your use through the day in this sealed month. Your amounts can still be proved."
+            " We do keep the meter readings."
+        ) % {"day": day}
+    if opening["kept_through"]:
+        day = words.day(date.fromisoformat(opening["kept_through"]), "d MMMM y")
+        return words.gettext(
+            "Up to and including %(day)s it also holds your use through the day. After that we destroy that."
+        ) % {"day": day}
+    return words.gettext("It also holds your use through the day.")
 
 
 def running_month(community: Community, now: datetime) -> str:

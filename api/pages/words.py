@@ -64,7 +64,7 @@ FINDINGS: Final = {
     "hot-water-above-supply": N_("The hot water took more heat than there was. One of the meters is wrong."),
     "pellets-corrected": N_("Somebody corrected the pellet stock."),
     "pellets-level-differs": N_("The silo does not hold what the books say. Please count the stock."),
-    "pellets-heat-unknown": N_("Was read too late, so the pellets left are fewer than estimated: %(meters)s."),
+    "pellets-heat-unknown": N_("Not all heat was counted, so the pellets left are fewer than estimated: %(meters)s."),
     "pellets-estimated": N_("The pellets left are estimated. Please count the stock."),
     "heat-lost-negative": N_("The homes used more heat than the boiler made. One of the heat meters is wrong."),
     "heat-recording-low": N_("Much heat is lost on the way, or meters were not read."),

@@ -1,1 +1,1 @@
-"""Final months: passing the gates, sealing, and correcting what is final."""
+"""Final months: passing the gates, sealing, correcting what is final, and what is kept of it."""

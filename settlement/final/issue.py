@@ -24,7 +24,7 @@ from settlement import corrections, gates, selection, statement
 from settlement import store as readings_store
 from settlement.changes import Inputs, inputs_of, reasons
 from settlement.corrections import Case
-from settlement.final import store
+from settlement.final import openings, store
 from settlement.final.store import Sealed
 from settlement.gates import NotFinal, Override, Refusal
 from settlement.model import Posting, Readings
@@ -162,6 +162,47 @@ def look_again(connection: Connection, slug: str, month: Month, now: datetime) -
         text = None if document is None else statement.dump(document).decode()
         store.keep_candidate(connection, slug, str(month), now, text)
     return document
+
+
+def destroy_openings(connection: Connection, slug: str, month: Month, now: datetime) -> int | None:
+    """Destroy what opens a final month's quarter-hours, on record, if its time has come and no correction waits.
+
+    Whether one waits is found now, from today's readings and rules, and kept for people to see.
+
+    Parameters
+    ----------
+    connection
+        Outside any transaction.
+    now
+        The present; it stays on record.
+
+    Returns
+    -------
+    int or None
+        How many openings were destroyed; 0 where nothing is due; None where a correction waits.
+
+    Raises
+    ------
+    BadInput
+        If the month cannot be settled any more, so that nobody can tell whether a correction waits.
+    """
+    with _alone(connection, slug, month), readings_store.snapshot(connection):
+        community = config.load(connection, slug).community
+        if month not in openings.due(connection, community, now):
+            return 0
+        before = _final(connection, slug, month)
+        waiting = _correction(connection, slug, _today(connection, slug, month), before, None)
+        if waiting is not None:
+            store.keep_candidate(connection, slug, str(month), now, statement.dump(waiting).decode())
+            return None
+        destroyed = store.destroy_openings(connection, slug, str(month), now)
+        record = {
+            "month": str(month),
+            "openings": str(destroyed),
+            "kept_months": str(community.final.openings_kept_months),
+        }
+        config.add_event(connection, slug, "openings-destroyed", before[0].number, record, now, "worker")
+        return destroyed
 
 
 @contextmanager

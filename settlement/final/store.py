@@ -230,6 +230,26 @@ def openings(connection: Connection, slug: str, number: str, labels: Sequence[st
     return {label: bytes(opening) for label, opening in rows}
 
 
+def openings_destroyed_at(connection: Connection, slug: str, number: str) -> datetime | None:
+    """When the openings of a document were destroyed; None while some are there, or if it never had any."""
+    row = connection.execute(
+        "SELECT max(destroyed_at) FROM opening WHERE (community, number) = (%s, %s) HAVING count(opening) = 0",
+        (slug, number),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def newest_of_opened(connection: Connection, slug: str) -> dict[Month, datetime]:
+    """Tell of every month that can be opened when its last document, a correction perhaps, was sealed."""
+    rows = connection.execute(
+        "SELECT month, max(sealed_at) FROM sealed WHERE community = %s AND month IN (SELECT s.month FROM sealed s"
+        " JOIN opening o USING (community, number) WHERE s.community = %s AND o.destroyed_at IS NULL)"
+        " GROUP BY 1 ORDER BY 1",
+        (slug, slug),
+    ).fetchall()
+    return {Month.parse(month): sealed_at for month, sealed_at in rows}
+
+
 def destroy_openings(connection: Connection, slug: str, month: str, now: datetime) -> int:
     """Destroy what opens a month's commitments; when that was stays on record."""
     return connection.execute(

@@ -9,17 +9,25 @@ from typing import Any, Final, Literal
 from core.community import Community
 from core.time import Month
 from core.units import decimal_text
-from settlement.why.facts import Document, entry_of, facts
+from settlement.why.facts import Document, Facts, entry_of, facts
 from settlement.why.parts import PARTS, change
+from settlement.why.samerule import Divided
 
 Kind = Literal["last_month", "last_year"]
 KINDS: Final[Mapping[Kind, int]] = {"last_month": -1, "last_year": -12}
+Redivide = Callable[[Month, Facts], Divided | None]
+"""Divides the later month's sun by the rules of the earlier; None where nobody can say what they would have given."""
 Reason = Literal["running", "no_statement", "not_here"]
 """Why there is no comparison: the month is not over, the earlier one not settled, the household was not here then."""
 
 
 def answer(
-    month: Month, documents: Callable[[Month], Document | None], community: Community, household: str, running: Month
+    month: Month,
+    documents: Callable[[Month], Document | None],
+    community: Community,
+    household: str,
+    running: Month,
+    redivide: Redivide | None = None,
 ) -> dict[str, Any] | None:
     """Compare a household's month with both earlier ones; None if it has no statement of the month.
 
@@ -31,6 +39,8 @@ def answer(
         Whose; nothing of any other is in the answer.
     running
         The month that is not over yet: it still grows and is compared with nothing.
+    redivide
+        Asked only where the sharing rules of the two months differ, to tell what they changed from what else did.
 
     Returns
     -------
@@ -53,10 +63,10 @@ def answer(
         if then is None or was is None:
             reason: Reason = "running" if month >= running else "no_statement" if then is None else "not_here"
             return head | {"comparable": False, "reason": reason}
-        found = change(
-            facts(then, community, household, documents(earlier.shift(-1))),
-            facts(now, community, household, documents(month.shift(-1))),
-        )
+        before = facts(then, community, household, documents(earlier.shift(-1)))
+        after = facts(now, community, household, documents(month.shift(-1)))
+        new_rule = before.sharing_rule != after.sharing_rule
+        found = change(before, after, redivide(earlier, after) if redivide and new_rule else None)
         return head | {
             "comparable": True,
             "total_eur": decimal_text(found.before, 2),

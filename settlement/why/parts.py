@@ -16,6 +16,7 @@ from typing import Final, Literal, get_args
 from core.money import spread
 from settlement.why import season
 from settlement.why.facts import Facts
+from settlement.why.samerule import Divided
 
 Part = Literal[
     "days", "weather", "own_use", "others_use", "moment", "key", "losses", "price", "costs", "corrections", "other",
@@ -79,7 +80,7 @@ class _State:
         return electric * now.electricity_vat + warmth * now.heat_vat + sum(now.other.values())
 
 
-def change(before: Facts, after: Facts, same_rule: Facts | None = None) -> Change:
+def change(before: Facts, after: Facts, same_rule: Divided | None = None) -> Change:
     """Say why a household's total differs from that of an earlier month.
 
     Parameters
@@ -87,8 +88,9 @@ def change(before: Facts, after: Facts, same_rule: Facts | None = None) -> Chang
     before, after
         The two months of one household.
     same_rule
-        The later month settled once more by the sharing rule of the earlier one, where the rule changed in between.
-        Without it, all that changed about when and how the sun was divided counts as the key.
+        The later month's sun as the sharing rules of the earlier one would have divided it (`settlement.why.samerule`),
+        where they changed in between. Without it, all that changed about when and how the sun was divided counts as
+        the key.
     """
     start, end = _states(before, after)
     exact: dict[Part, Fraction] = dict.fromkeys(PARTS, Fraction(0))
@@ -113,7 +115,7 @@ def change(before: Facts, after: Facts, same_rule: Facts | None = None) -> Chang
     )
 
 
-def _steps(start: _State, end: _State, warmth: Fraction, same_rule: Facts | None) -> Iterator[tuple[Part, _State]]:
+def _steps(start: _State, end: _State, warmth: Fraction, same_rule: Divided | None) -> Iterator[tuple[Part, _State]]:
     """Yield the state after each step, the first of which leaves ``start`` and the last of which reaches ``end``."""
     old, new = start.facts, end.facts
     stay = new.lived / old.lived
@@ -139,7 +141,7 @@ def _steps(start: _State, end: _State, warmth: Fraction, same_rule: Facts | None
         state.having(
             used_by_others=new.used_by_others,
             heat_of_others=new.heat_of_others,
-            common_sun=new.common_sun,
+            common_sun=new.common_sun if same_rule is None else same_rule.common_sun,
             by_common_area=new.by_common_area,
             by_area=new.by_area if same_heat_rule else state.facts.by_area,
         ),
@@ -149,7 +151,7 @@ def _steps(start: _State, end: _State, warmth: Fraction, same_rule: Facts | None
     state = _met(state, end, same_rule)
     yield "moment", state
     state = replace(
-        state.having(measured_part=new.measured_part, by_area=new.by_area),
+        state.having(measured_part=new.measured_part, by_area=new.by_area, common_sun=new.common_sun),
         meeting=end.meeting,
         left=end.left,
         credit=end.credit,
@@ -159,14 +161,14 @@ def _steps(start: _State, end: _State, warmth: Fraction, same_rule: Facts | None
     yield from _prices(state, end)
 
 
-def _met(state: _State, end: _State, same_rule: Facts | None) -> _State:
+def _met(state: _State, end: _State, same_rule: Divided | None) -> _State:
     """Let when the sun shone and when people used move, by the rule of the earlier month."""
     if state.facts.sharing_rule == end.facts.sharing_rule:
         return replace(state, meeting=end.meeting, left=end.left, credit=end.credit)
     if same_rule is None:
         return state
-    unchanged = _states(same_rule, end.facts)[0]
-    return replace(state, meeting=unchanged.meeting, left=unchanged.left, credit=unchanged.credit)
+    meeting, left, credit = (one[0] for one in _ratios(same_rule, end.facts))
+    return replace(state, meeting=meeting, left=left, credit=credit)
 
 
 def _prices(state: _State, end: _State) -> Iterator[tuple[Part, _State]]:
@@ -193,9 +195,7 @@ def _prices(state: _State, end: _State) -> Iterator[tuple[Part, _State]]:
 
 def _states(before: Facts, after: Facts) -> tuple[_State, _State]:
     """Return both months as states; what one of them cannot tell is the other's, so that it does not change."""
-    meeting = _either(_meeting(before), _meeting(after))
-    left = _either(_over(before.surplus, before.sun), _over(after.surplus, after.sun))
-    credit = _either(_over(before.credited, before.surplus), _over(after.credited, after.surplus))
+    meeting, left, credit = _ratios(before, after)
     measured = before.by_meter is None and after.by_meter is None
     states = []
     for index, facts in enumerate((before, after)):
@@ -215,7 +215,16 @@ def _states(before: Facts, after: Facts) -> tuple[_State, _State]:
     return states[0], states[1]
 
 
-def _meeting(facts: Facts) -> Fraction | None:
+def _ratios(one: Facts | Divided, other: Facts) -> tuple[tuple[Fraction, Fraction], ...]:
+    """Return the three figures that say how the sun was divided, each of both months."""
+    return (
+        _either(_meeting(one), _meeting(other)),
+        _either(_over(one.surplus, one.sun), _over(other.surplus, other.sun)),
+        _either(_over(one.credited, one.surplus), _over(other.credited, other.surplus)),
+    )
+
+
+def _meeting(facts: Facts | Divided) -> Fraction | None:
     by_use = facts.sun * facts.used
     return facts.given * (facts.used + facts.used_by_others) / by_use if by_use else None
 

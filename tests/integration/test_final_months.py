@@ -280,6 +280,9 @@ def test_nobody_changes_what_is_sealed(corrected: Connection) -> None:
         with pytest.raises(psycopg.Error):
             corrected.execute(attack.encode())
         assert fingerprint(corrected) == before, attack
+    # What the service itself may do, whoever owns the tables: destroy what opens a month.
+    assert store.destroy_openings(corrected, SLUG, "2026-02", LATER) == 5
+    assert store.openings_destroyed_at(corrected, SLUG, "2026-0001") == LATER
 
 
 @pytest.fixture(params=["superuser", "application"])

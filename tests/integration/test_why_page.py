@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,10 +11,21 @@ from decimal import Decimal
 import pikepdf
 import pytest
 
+from core.communityfile import build
+from core.db import config
+from core.db.connection import connect
+from core.time import Month
+from settlement import derive, run
+from settlement.replay import settle_document
+from settlement.store import newest_statement
+from settlement.why.facts import facts
+from settlement.why.parts import change
 from tests.support import house
 from tests.support.postgres import clone
 
 JUNE = datetime(2026, 6, 3, 10, tzinfo=UTC)
+APRIL, MAY = Month(2026, 4), Month(2026, 5)
+NOON = datetime(2026, 5, 4, 10, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +108,36 @@ def test_page_and_document_name_the_largest_parts(address: str, url: str) -> Non
     assert "comparisons" not in older
     with pikepdf.open(io.BytesIO(document)) as opened:
         assert len(opened.pages) >= 1
+
+
+def test_a_new_key_is_told_apart_from_what_people_used_themselves(server_url: str, house_name: str) -> None:
+    """The rule changes on 1 May: its part is what the old one would have given of the same sun and the same use."""
+    with clone(server_url, house_name) as fresh:
+        with connect(fresh) as connection:
+            tree = config.load(connection, house.SLUG).tree
+            rules = [*tree["sharing"], tree["sharing"][0] | {"from": "2026-05-01", "key": "equal", "common": "last"}]
+            file = build(tree | {"sharing": rules}, "the case")
+            config.apply(connection, file, JUNE, "test")
+            old = build(tree, "the case")
+            connection.commit()
+            derive.update(connection, house.SLUG, JUNE)
+            run.settle(connection, house.SLUG, MAY, JUNE)
+            _, readings = run.exported(connection, house.SLUG, MAY)
+        with house.served(fresh, now=JUNE) as served, house.client(served, fresh, "resident") as client:
+            told = client.get("/api/v1/me/why?month=2026-05").json()["comparisons"][0]
+            assert "Waarom is het anders dan vorige maand?" in client.get("/statements/2026-05").text
+        with connect(fresh) as connection:
+            documents = [json.loads(newest_statement(connection, house.SLUG, str(m)) or "") for m in (APRIL, MAY)]
+            before, after = (facts(document, file.community, "h-001") for document in documents)
+            whole = facts(json.loads(settle_document(old, MAY, readings)[1]), old.community, "h-001")
+            parts = {part["code"]: Decimal(part["amount_eur"]) for part in told["parts"]}
+            assert {code: int(amount * 100) for code, amount in parts.items()} == change(before, after, whole).parts
+            assert parts["key"] != Decimal(change(before, after).parts["key"]) / 100
+            assert sum(parts.values()) == Decimal(told["difference_eur"])
+            # A reading that came later makes it impossible to say what the old rule would have given of that sun.
+            connection.execute("UPDATE quarter SET energy = energy + 1 WHERE meter = 'pv' AND start = %s", (NOON,))
+            connection.commit()
+        with house.served(fresh, now=JUNE) as served, house.client(served, fresh, "resident") as client:
+            told = client.get("/api/v1/me/why?month=2026-05").json()["comparisons"][0]
+        parts = {part["code"]: int(Decimal(part["amount_eur"]) * 100) for part in told["parts"]}
+        assert parts == change(before, after).parts
