@@ -17,7 +17,7 @@ from settlement.sharing import CLASSES, Key
 from tests.support.shares_oracle import exact_shares
 
 NAMES = "abcdef"
-keys = st.sampled_from(sorted(KEYS))
+every_key = pytest.mark.parametrize("name", sorted(KEYS))
 
 
 @dataclass(frozen=True)
@@ -39,40 +39,48 @@ class Case:
         return [found[name] for name in names]
 
 
-@st.composite
-def cases(draw: st.DrawFn, amounts: st.SearchStrategy[int]) -> Case:
-    name = draw(keys)
-    count = draw(st.integers(1, len(NAMES)))
-    weights = [1] * count
-    if KEYS[name].weights:
-        weights = draw(st.lists(st.integers(0, 7), min_size=count, max_size=count).filter(any))
-    key = CLASSES[name](weights, draw(st.permutations(range(count))))
-    return Case(name, key, draw(amounts), draw(st.lists(amounts, min_size=count, max_size=count)))
+def cases(name: KeyName, amounts: st.SearchStrategy[int], suns: st.SearchStrategy[int]) -> st.SearchStrategy[Case]:
+    """Up to six parties; some may have no weight at all, which is not the same as using nothing."""
+    weights = st.integers(0, 7) if KEYS[name].weights else st.just(1)
+
+    @st.composite
+    def case(draw: st.DrawFn) -> Case:
+        count = draw(st.integers(1, len(NAMES)))
+        given_weights = draw(st.lists(weights, min_size=count, max_size=count).filter(any))
+        key = CLASSES[name](given_weights, draw(st.permutations(range(count))))
+        return Case(name, key, draw(suns), draw(st.lists(amounts, min_size=count, max_size=count)))
+
+    return case()
 
 
-@given(cases(st.integers(0, 9)))
-def test_one_interval_gets_the_exact_shares_of_the_formula(case: Case) -> None:
+@every_key
+@given(st.data())
+def test_one_interval_gets_the_exact_shares_of_the_formula(name: KeyName, data: st.DataObject) -> None:
+    case = data.draw(cases(name, st.integers(0, 9), st.integers(0, 40)))
     assume(any(case.use))  # of nothing there are no shares, which `divide` says
     tops, bottom = case.key.exact(case.sun, case.use)
     assert [Fraction(top, bottom) for top in tops] == case.shares
 
 
-@given(cases(st.integers(0, 9)))
-def test_many_intervals_get_its_floor_and_its_whole(case: Case) -> None:
-    held(case)
+@every_key
+@given(st.data())
+def test_many_intervals_get_its_floor_and_its_whole(name: KeyName, data: st.DataObject) -> None:
+    held(data.draw(cases(name, st.integers(0, 9), st.integers(0, 40))))
 
 
 near = st.one_of(st.integers(FITS // 8, FITS), st.integers(DIVISOR_FITS // 8, DIVISOR_FITS), st.integers(0, 9))
 
 
-@given(cases(near))
-def test_what_is_said_to_fit_is_exact_up_to_the_limit(case: Case) -> None:
+@every_key
+@given(st.data())
+def test_what_is_said_to_fit_is_exact_up_to_the_limit(name: KeyName, data: st.DataObject) -> None:
+    case = data.draw(cases(name, near, near))
     assume(sum(case.use) < FITS)
     if case.key.fits(*columns(case))[0]:
         held(case)
 
 
-@pytest.mark.parametrize("name", sorted(KEYS))
+@every_key
 def test_the_limit_holds_for_the_sun_and_for_the_use_alike(name: KeyName) -> None:
     weights = [3, 4]
     key = CLASSES[name](weights, [1, 0])
