@@ -100,7 +100,7 @@ class _Sitting:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = {item.nodeid: item for item in session.items if usable(item)}
-        court = Court(items, seconds=int(3 * self.most))
+        court = Court(items, seconds=int(3 * self.most) + 30)
         subjects = [Subject.of(module, ROOT / module) for module in self.modules]
         new = [test for test in items if test.split("::")[0] in self.also]
         cases = [

@@ -172,6 +172,17 @@ def test_allocator_units_are_estimated_as_units_and_never_added_to_kwh() -> None
         build(mixed, "the example")
 
 
+def test_what_a_failed_meter_would_have_counted_is_heat_of_the_rooms_beside_hot_water() -> None:
+    town = house.tree(AREAS, failed_meters="estimate", hot_water={"measured_percent": "100"})
+    town["meters"] += [{"id": f"hot-{flat}", "measures": "hot_water", "flat": flat, "unit": "kWh"} for flat in AREAS]
+    known = house.quantities(AREAS, silent("A"), START, END)
+    known |= {f"hot-{flat}": known["heat-B"] for flat in AREAS}  # 2 kWh of hot water in every hour
+    told = settled(town, known, JANUARY)[1]
+    rooms = Fraction(5, 2) + 2 + 3 + 4 + 6  # A is estimated by B and C
+    of_water = Fraction(1000) * (5 * 2) / (rooms + 5 * 2)
+    assert abs(Fraction(sum(amounts(told, "hot_water_measured").values())) - of_water) < Fraction(1, 100)
+
+
 @pytest.mark.parametrize(("area", "fixed"), [("50", False), ("50.1", True)])
 def test_exactly_a_quarter_of_the_floor_area_is_estimated_and_more_follows_the_fixed_measure(
     area: str, fixed: bool
