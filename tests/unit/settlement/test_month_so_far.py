@@ -51,7 +51,9 @@ def test_what_is_still_to_come_is_told_once_from_the_last_reading_of_all(kind: s
 def test_what_one_meter_lacks_before_that_is_told_of_it() -> None:
     gap = ("2026-02-05T00:00", "2026-02-06T00:00")
     found = findings({"pv": "2026-02-10T12:00", "el-F1": "2026-02-09T12:00"}, silent=gap)
-    assert [one[0] for one in so_far(found)] == ["2026-02-10T12:00:00Z"]
+    ((begin, _, text),) = so_far(found)
+    assert begin == "2026-02-10T12:00:00Z"
+    assert text.endswith("readings after 2026-02-10T12:00:00Z.")
     missing = [(one["meter"], one["from"]) for one in found if one["code"] == "missing-intervals"]
     assert missing == [("el-F1", "2026-02-05T00:00:00Z"), ("el-F1", "2026-02-09T12:00:00Z")]
 
