@@ -223,10 +223,12 @@ def _corrected(layers: list[Layer], correction: Correction) -> list[Layer]:
     if kg > 0 and correction.eur >= 0:
         return [*layers, Layer(kg, wanted - value)]
     left = [*layers, Layer(kg, Fraction(0))] if kg > 0 else _taken(layers, -kg)
-    rest = _sum(left)[1]
+    rest_kg, rest = _sum(left)
     if rest:
         return [Layer(layer.kg, layer.value * wanted / rest) for layer in left]
-    return [Layer(left[0].kg, wanted), *left[1:]] if left else [Layer(Fraction(0), wanted)]
+    if rest_kg:  # which cost nothing so far: its price per kilogram changes alike
+        return [Layer(layer.kg, layer.kg * wanted / rest_kg) for layer in left]
+    return [Layer(Fraction(0), wanted)]
 
 
 def _taken(layers: list[Layer], kg: Fraction) -> list[Layer]:
