@@ -313,6 +313,15 @@ def test_every_estimate_is_said_spell_by_spell_in_its_own_unit() -> None:
         ]
 
 
+def test_of_a_move_only_the_days_with_missing_hours_are_said_to_be_estimated() -> None:
+    community = town(households=[lived("A", until="2026-01-03"), lived("A", "2026-01-03"), *map(lived, "BCD")])
+    used = {"A": but(9, 25, first=100), "B": but(10, 0), "C": but(30, 0), "D": but(30, 0)}
+    texts = [text for _, text, _ in said(community, estimated(community, used))]
+    assert [text.split(" 0.000250 ")[0] for text in texts] == [
+        "Flat A: heat meter heat-A failed. From 2026-01-03 until 2026-02-01"
+    ]
+
+
 def test_a_flat_that_nothing_tells_of_is_named_beside_one_that_was_estimated() -> None:
     community = town({"A": "10", "B": "10", "C": "100", "D": "100"}, extra=[("heat-A2", "A")])
     failures = (Failure("A", ("heat-A", "heat-A2"), (1,)), Failure("B", ("heat-B",), (1,)))
