@@ -284,8 +284,6 @@ class _Building:
 
 def findings(community: Community, failed: Failed, spells: Sequence[Spell]) -> list[Finding]:
     """Say what was done about failed meters; never silently."""
-    if not failed.failures:
-        return []
     flats = ", ".join(failure.flat for failure in failed.failures)
     if failed.by_fixed:
         percent = decimal_text(half_up(failed.area * 10_000), 2)

@@ -210,6 +210,13 @@ def test_a_month_is_comparable_if_the_flat_was_lived_in_throughout_as_it_is_now(
 # Other flats in the same hours
 
 
+def test_a_flat_whose_meter_failed_tells_nothing_of_the_hours_it_did_count() -> None:
+    community = town({"A": "50", "B": "50", "C": "50", "D": "350"})
+    used = {"A": but(9, 25), "B": but(100, 25, first=200), "C": but(10, 0), "D": but(70, 0)}
+    failed = estimated(community, used)
+    assert of_flat(failed) == of_flat(failed, "B") == [Substitute(250, "alike_flats")]
+
+
 def test_a_working_flat_that_misses_half_of_the_hours_tells_nothing() -> None:
     def used(missing: int) -> Mapping[str, Hours]:
         return {"A": but(9, 40), "B": but(10, missing), "C": but(30, 0), "D": but(30, 0)}
@@ -336,12 +343,14 @@ def test_a_flat_that_nothing_tells_of_is_named_beside_one_that_was_estimated() -
 
 def test_by_the_fixed_measure_is_said_once_with_all_flats_and_their_part() -> None:
     community = town()
-    used = {"A": but(9, 100), "B": but(9, 100), "C": but(30, 0), "D": but(9, 100)}
-    assert said(community, estimated(community, used)) == [
-        (
-            "heat-by-fixed-measure",
-            "The heat meters of 66.67 % of the floor area failed (flats: A, B, D), more than 25 %: all heat is divided"
-            " by the fixed measure.",
-            None,
-        )
-    ]
+    used = dict.fromkeys("ABCD", but(9, 100))
+    for flats, percent in (("A, B, C, D", "100.00"), ("A, B, D", "66.67")):
+        assert said(community, estimated(community, used)) == [
+            (
+                "heat-by-fixed-measure",
+                f"The heat meters of {percent} % of the floor area failed (flats: {flats}), more than 25 %: all heat is"
+                " divided by the fixed measure.",
+                None,
+            )
+        ]
+        used["C"] = but(9, 0)

@@ -159,6 +159,7 @@ def test_a_boiler_that_was_read_late_is_told_of_only_where_the_stock_is_estimate
         ("pellets-heat-unknown", "boiler", FIRST, FIRST + 2 * HOUR)
     ]
     assert told(town(counts=[count(END, "400")]), late, heat=no_heat) == []
+    assert told(town(counts=[count("2026-02-01T06:00:00Z", "400")]), late, heat=no_heat) == []
 
 
 def test_a_first_reading_an_interval_and_a_half_late_is_not_late() -> None:
