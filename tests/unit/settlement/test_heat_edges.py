@@ -112,6 +112,7 @@ def test_all_four_lines_have_the_rate_of_heat_and_that_of_electricity_where_heat
     ]  # fmt: skip
     assert found[2].shares == {a: Fraction(750, 4), b: Fraction(250, 4)}
     assert found[3].shares == {a: 125, b: 125}  # equally, whatever divides the rooms
+    assert [(one.quantity, one.unit) for one in (found[3].measures or {}).values()] == [("31", "days")] * 2
     assert found[1].shares == {a: Fraction(250, 3), b: Fraction(500, 3)}
     assert [one.code for one in charges(community, (1, 1))] == ["heat_measured", "heat_fixed"]
     stretch = tariffs.stretches(community, JANUARY)[0]
