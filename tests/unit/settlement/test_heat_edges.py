@@ -25,10 +25,14 @@ NONE = Fraction(0)
 
 
 def town(
-    *, invoice: str = "0", vat: Mapping[str, str] | None = None, water: Mapping[str, str] | None = None
+    *,
+    area: str = "50",
+    invoice: str = "0",
+    vat: Mapping[str, str] | None = None,
+    water: Mapping[str, str] | None = None,
 ) -> Community:
-    """Flats of 50 and 100 m2, half of the heat by meters; hot water meters by name with their unit."""
-    tree = house.tree({"A": "50", "B": "100"}, measured_percent="50")
+    """Flats of 50 m2 (or so) and of 100, half of the heat by meters; hot water meters by name with their unit."""
+    tree = house.tree({"A": area, "B": "100"}, measured_percent="50")
     tree["costs"][0]["eur"] = invoice
     tree["tariffs"][0]["vat_percent"] = vat or {"electricity": "21", "heat": "9"}
     tree["meters"] += [
@@ -93,6 +97,12 @@ def test_heat_of_one_flat_alone_is_its_own_and_heat_of_none_follows_the_fixed_me
     assert [(one.quantity, one.unit) for one in (nobody.measures or {}).values()] == [
         ("1550", "m²·days"), ("3100", "m²·days"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("area", "shown"), [("50", "1550"), ("50.1", "1553.1"), ("50.125", "1553.875")])
+def test_the_fixed_measure_is_shown_with_the_decimals_it_has(area: str, shown: str) -> None:
+    measures = charges(town(area=area), (1, 1))[1].measures or {}
+    assert [(one.quantity, one.unit) for one in measures.values()] == [(shown, "m²·days"), ("3100", "m²·days")]
 
 
 @pytest.mark.parametrize(("in_units", "unit"), [(True, "units"), (False, "kWh")])
