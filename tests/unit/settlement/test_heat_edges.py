@@ -28,13 +28,12 @@ def town(
     *,
     area: str = "50",
     invoice: str = "0",
-    vat: Mapping[str, str] | None = None,
     water: Mapping[str, str] | None = None,
 ) -> Community:
     """Flats of 50 m2 (or so) and of 100, half of the heat by meters; hot water meters by name with their unit."""
     tree = house.tree({"A": area, "B": "100"}, measured_percent="50")
     tree["costs"][0]["eur"] = invoice
-    tree["tariffs"][0]["vat_percent"] = vat or {"electricity": "21", "heat": "9"}
+    tree["tariffs"][0]["vat_percent"] = {"electricity": "21", "heat": "9"}
     tree["meters"] += [
         {"id": name, "measures": "hot_water", "flat": name[0].upper(), "unit": unit}
         for name, unit in (water or {}).items()
