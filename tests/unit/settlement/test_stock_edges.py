@@ -141,7 +141,7 @@ def test_all_heat_is_known_only_where_every_boiler_was_read_over_the_whole_span(
 
 def told(community: Community, known: Readings, *, heat: Any = one_kilowatt) -> list[Finding]:
     """What January's statement says about its stock."""
-    return findings(community, JANUARY, account(community, JANUARY, heat), known)
+    return findings(community, JANUARY, account(community, JANUARY, heat), known, LAST)
 
 
 def read_from(first: int) -> Readings:
@@ -150,7 +150,7 @@ def read_from(first: int) -> Readings:
 
 
 def test_a_month_without_an_account_of_pellets_says_nothing_about_them() -> None:
-    assert findings(town(), JANUARY.shift(-1), None, {}) == []
+    assert findings(town(), JANUARY.shift(-1), None, {}, FIRST) == []
 
 
 def test_a_boiler_that_was_read_late_is_told_of_only_where_the_stock_is_estimated() -> None:
