@@ -144,10 +144,10 @@ def failures_of(
     bounds
         Of the month's intervals [microseconds].
     until
-        What begins at or after this instant is not known yet.
+        What begins at or after this instant is not known yet; the month's end at the latest.
     """
     most = MOST_MISSING // timedelta(microseconds=1) // (bounds[1] - bounds[0])
-    size = bisect_left(bounds, until, 0, len(bounds) - 1)
+    size = bisect_left(bounds, until)
     found = []
     for flat, meters in _meters(community).items():
         missing = {meter: ~series[meter].energy.known[:size] for meter in meters}
@@ -284,8 +284,6 @@ class _Building:
 
 def findings(community: Community, failed: Failed, spells: Sequence[Spell]) -> list[Finding]:
     """Say what was done about failed meters; never silently."""
-    if not failed.failures:
-        return []
     flats = ", ".join(failure.flat for failure in failed.failures)
     if failed.by_fixed:
         percent = decimal_text(half_up(failed.area * 10_000), 2)
@@ -331,8 +329,7 @@ def _area(community: Community, failures: Sequence[Failure]) -> Fraction:
     """Part of the building's floor area that is affected."""
     failed = {failure.flat for failure in failures}
     areas = _areas(community)
-    whole = sum(areas.values(), Fraction(0))
-    return sum((areas[flat] for flat in failed), Fraction(0)) / whole if whole else Fraction(0)
+    return sum((areas[flat] for flat in failed), Fraction(0)) / sum(areas.values())
 
 
 def _areas(community: Community) -> dict[str, Fraction]:

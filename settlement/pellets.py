@@ -164,7 +164,7 @@ def _month(
     new = movements(pellets, start, end)
     held = layers
     for event in new:
-        held = _corrected(held, event) if isinstance(event, Correction) else [*held, _bought(event)]
+        held = _corrected(held, event)
     total_kg, total = _sum(held)
     closing, document, estimated = _closing(pellets, end, heat_between)
     burnt = total_kg - closing
@@ -197,16 +197,12 @@ def movements(pellets: Pellets, start: datetime, end: datetime) -> list[Delivery
     return [entry[3] for entry in sorted(both, key=lambda entry: entry[:3])]
 
 
-def _bought(delivery: Delivery) -> Layer:
-    return Layer(Fraction(delivery.kg), cents(delivery.eur))
-
-
 def _sum(layers: list[Layer]) -> tuple[Fraction, Fraction]:
     return sum((layer.kg for layer in layers), Fraction(0)), sum((layer.value for layer in layers), Fraction(0))
 
 
-def _corrected(layers: list[Layer], correction: Correction) -> list[Layer]:
-    """Change the stock by exactly what a correction says."""
+def _corrected(layers: list[Layer], correction: Delivery | Correction) -> list[Layer]:
+    """Change the stock by exactly what a correction says; a delivery is one that only adds."""
     kg, (there, value) = Fraction(correction.kg), _sum(layers)
     wanted = value + cents(correction.eur)
     document = f"the correction of {correction.at:%Y-%m-%d}"
@@ -223,10 +219,12 @@ def _corrected(layers: list[Layer], correction: Correction) -> list[Layer]:
     if kg > 0 and correction.eur >= 0:
         return [*layers, Layer(kg, wanted - value)]
     left = [*layers, Layer(kg, Fraction(0))] if kg > 0 else _taken(layers, -kg)
-    rest = _sum(left)[1]
+    rest_kg, rest = _sum(left)
     if rest:
         return [Layer(layer.kg, layer.value * wanted / rest) for layer in left]
-    return [Layer(left[0].kg, wanted), *left[1:]] if left else [Layer(Fraction(0), wanted)]
+    if rest_kg:  # which cost nothing so far: its price per kilogram changes alike
+        return [Layer(layer.kg, layer.kg * wanted / rest_kg) for layer in left]
+    return [Layer(Fraction(0), wanted)]
 
 
 def _taken(layers: list[Layer], kg: Fraction) -> list[Layer]:

@@ -13,7 +13,7 @@ they may differ: loose pellets weigh 600 to 750 kg/m3, which is +- 11 percent ar
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -77,10 +77,10 @@ class Row:
     at: datetime
     what: What
     document: str
-    kg: Fraction
-    cents: int
-    stock_kg: Fraction
-    stock_cents: int
+    kg: Fraction = Fraction(0)
+    cents: int = 0
+    stock_kg: Fraction = Fraction(0)
+    stock_cents: int = 0
     noted_kg: Fraction | None = None
     difference_kg: Fraction | None = None
 
@@ -118,9 +118,8 @@ def ledger(
     if pellets is None or fuel is None:
         return None
     start, end = month.bounds(community.zone)
-    first = start <= pellets.opening.at < end
-    begins = pellets.opening.at if first else start
-    rows = [Row(begins, "opening" if first else "start", "", Fraction(0), 0, fuel.start_kg, fuel.start_cents)]
+    begins, what = _beginning(pellets, start)
+    rows = [Row(begins, what, "", stock_kg=fuel.start_kg, stock_cents=fuel.start_cents)]
     entries = sorted(
         [
             *_moved(pellets, start, end),
@@ -130,12 +129,12 @@ def ledger(
         key=lambda row: (row.at, row.what in ("bags", "count")),
     )
     written_off = "counted" if not fuel.estimated else "estimated"
-    burnt = Row(end, "burnt", written_off, -fuel.burnt_kg, -fuel.burnt_cents, Fraction(0), 0)
+    burnt = Row(end, "burnt", written_off, -fuel.burnt_kg, -fuel.burnt_cents)
     during = [row for row in entries if row.at < end]
     after = [row for row in entries if row.at >= end]  # the count that decides the month's end may come after it
     for row in (*during, burnt, *after):
         kg, value = rows[-1].stock_kg + row.kg, rows[-1].stock_cents + row.cents
-        rows.append(Row(row.at, row.what, row.document, row.kg, row.cents, kg, value, row.noted_kg, row.difference_kg))
+        rows.append(replace(row, stock_kg=kg, stock_cents=value))
     return rows
 
 
@@ -164,10 +163,15 @@ def all_heat(community: Community, known: Readings) -> HeatBetween:
     return whole
 
 
+def _beginning(pellets: Pellets, start: datetime) -> tuple[datetime, What]:
+    """Return what a month of the account begins with, and when: the opening stock, or what the month before left."""
+    return (pellets.opening.at, "opening") if start <= pellets.opening.at else (start, "start")
+
+
 def _moved(pellets: Pellets, start: datetime, end: datetime) -> Iterator[Row]:
     for one in movements(pellets, start, end):
         what, document = _named(one)
-        yield Row(one.at, what, document, Fraction(one.kg), int(cents(one.eur)), Fraction(0), 0)
+        yield Row(one.at, what, document, Fraction(one.kg), int(cents(one.eur)))
 
 
 def _named(one: Delivery | Correction) -> tuple[What, str]:
@@ -179,11 +183,12 @@ def _named(one: Delivery | Correction) -> tuple[What, str]:
 def _carried(refills: Sequence[Refill], start: datetime, end: datetime) -> Iterator[Row]:
     for one in refills:
         if start <= one.at < end:
-            yield Row(one.at, "bags", f"{one.bags}", Fraction(0), 0, Fraction(0), 0, one.kg)
+            yield Row(one.at, "bags", f"{one.bags}", noted_kg=one.kg)
 
 
 def _counted(pellets: Pellets, start: datetime, end: datetime, heat: HeatBetween) -> Iterator[Row]:
-    before, decides = closing_count(pellets, start), closing_count(pellets, end)
+    first = _beginning(pellets, start)[1] == "opening"
+    before, decides = None if first else closing_count(pellets, start), closing_count(pellets, end)
     for count in pellets.counts:
         of_before = before is not None and before[0] == count.at
         of_end = decides is not None and decides[0] == count.at
@@ -191,7 +196,7 @@ def _counted(pellets: Pellets, start: datetime, end: datetime, heat: HeatBetween
             expected = expected_kg(pellets, count.at, heat)
             counted = Fraction(count.kg)
             off = None if expected is None else counted - expected
-            yield Row(count.at, "count", "", Fraction(0), 0, Fraction(0), 0, counted, off)
+            yield Row(count.at, "count", "", noted_kg=counted, difference_kg=off)
 
 
 def kilograms(amount: Fraction | None) -> str:
@@ -297,10 +302,9 @@ def _not_known(meter: Meter, holes: Sequence[tuple[int, int]]) -> Finding:
 
 def _level(community: Community, end: int, known: Readings) -> Fraction | None:
     """Pellets in all silos by their sensors' readings nearest the month's end [kg]; None if one has none near it."""
-    levels = [_nearest(known.get(meter.id), end) for meter in community.meters_of("pellet_stock")]
-    if not levels or any(level is None for level in levels):
-        return None
-    return sum((level for level in levels if level is not None), Fraction(0))
+    silos = community.meters_of("pellet_stock")
+    levels = [level for silo in silos if (level := _nearest(known.get(silo.id), end)) is not None]
+    return sum(levels, Fraction(0)) if silos and len(levels) == len(silos) else None
 
 
 def _nearest(readings: MeterReadings | None, end: int) -> Fraction | None:
