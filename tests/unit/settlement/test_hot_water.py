@@ -176,7 +176,8 @@ def test_where_nothing_was_counted_the_cost_follows_the_fixed_measure_of_heat() 
 
 def test_in_units_without_the_boilers_heat_nothing_is_put_on_hot_water_and_that_is_said() -> None:
     without = tree("50 50", cost="100.00", hot_water=APART, unit="units", boiler=False)
-    assert amounts(statement(without, "5 5", "1 1"), "hot_water_measured") == []
+    with pytest.raises(BadInput, match="does not tell how much heat was supplied; add a heat_produced meter"):
+        build(without, "the example")
     town = tree("50 50", cost="100.00", hot_water=APART, unit="units", boiler=True)
     told = statement(town, "5 5", "1 1", boiler="0")
     assert amounts(told, "hot_water_measured") == []
