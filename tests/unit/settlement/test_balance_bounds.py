@@ -53,6 +53,12 @@ def test_meters_in_the_building_may_count_three_percent_more_than_came_in() -> N
     assert "counted 90.000001 kWh more than came in" in one.text
 
 
+def test_a_house_without_heat_is_judged_by_its_electricity_too() -> None:
+    cold = replace(WHOLE, has=WHOLE.has - {"heat", "heat_produced"}, boiler_heat=None, flats_heat=None, burnt_kg=None)
+    assert codes(cold) == []
+    assert codes(replace(cold, flats=2190 * KWH + 1)) == ["submeters-above-main"]
+
+
 def test_a_tenth_of_what_came_in_may_be_unexplained() -> None:
     at = replace(WHOLE, flats=1800 * KWH)
     assert codes(at) == []
@@ -62,8 +68,16 @@ def test_a_tenth_of_what_came_in_may_be_unexplained() -> None:
 
 
 def test_where_nothing_came_in_no_share_of_it_can_be_told() -> None:
-    nothing = replace(WHOLE, sun=0, grid_import=0, surplus=0, grid_export=0)
+    nothing = replace(WHOLE, sun=0, grid_import=0, surplus=0, grid_export=0, flats=0, common=0)
     assert codes(nothing) == []
+
+
+def test_a_main_meter_that_stood_still_all_month_is_told() -> None:
+    """Seen in a house without sun: nothing to take a share of, and nothing was said."""
+    dark = replace(WHOLE, has=WHOLE.has - {"solar_generation"}, sun=None, surplus=None, grid_import=0, grid_export=0)
+    (one,) = told(replace(dark, flats=1, common=0))
+    assert one.code == "submeters-above-main"
+    assert codes(replace(dark, flats=0, common=0)) == []
 
 
 def test_the_export_meter_may_be_off_by_a_tenth_of_the_sun_either_way() -> None:
@@ -145,6 +159,7 @@ def test_a_loss_may_be_ten_points_above_the_median_of_three_months() -> None:
 
 
 def test_loss_and_recording_rate_of_heat_that_hot_water_took_wholly() -> None:
+    assert WHOLE.recording_rate == Fraction(7000, 8400)
     assert replace(WHOLE, hot_water=1400 * KWH).loss == 0
     assert replace(WHOLE, hot_water=8400 * KWH).recording_rate is None
     assert replace(WHOLE, hot_water=8400 * KWH - 1).recording_rate == 7000 * KWH

@@ -202,8 +202,9 @@ def test_a_line_that_came_or_went_keeps_its_unit() -> None:
 def test_only_what_is_booked_otherwise_is_booked_and_each_kind_by_itself() -> None:
     held = {("heat", "pool"): -500, ("heat", "party:a"): 500, ("solar", "owner"): -7, ("solar", "party:a"): 7}
     now = {("heat", "pool"): -500, ("heat", "party:b"): 500, ("solar", "owner"): -8, ("solar", "party:a"): 8}
+    same = {("advance", "advances"): -9, ("advance", "party:a"): 9}  # takes no number either
     empty = month()
-    assert corrections.differences(Case(empty, [], empty, held, now, [])) == [
+    assert corrections.differences(Case(empty, [], empty, same | held, same | now, [])) == [
         Posting(1, "party:a", -500, "heat"),
         Posting(1, "party:b", 500, "heat"),
         Posting(2, "owner", -1, "solar"),

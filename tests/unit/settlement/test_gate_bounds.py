@@ -194,6 +194,21 @@ def test_where_nothing_came_in_or_went_out_nothing_is_refused(whole: Settled) ->
         assert balance(whole, **nothing, has=has) == []
 
 
+def test_flats_that_used_what_never_came_in_are_refused(whole: Settled) -> None:
+    """Seen in a house without sun whose main meter stood still: nothing to take a share of, and the gate was open."""
+    dark = EVEN.has - {"grid_export", "solar_generation"}
+    nothing = {"sun": None, "surplus": None, "grid_export": None, "grid_import": 0, "flats": 1, "common": 0}
+    refused = [("electricity", {"amount": "-0.000001", "value": "100.00", "limit": "10.00"})]
+    assert balance(whole, has=dark, **nothing) == refused
+    assert balance(whole, has=dark - {"common"}, **(nothing | {"common": None})) == refused
+
+
+def test_electricity_must_balance_in_a_house_without_heat_too(whole: Settled) -> None:
+    cold = {"has": EVEN.has - {"heat", "heat_produced"}, "boiler_heat": None, "flats_heat": None}
+    assert balance(whole, **cold) == []
+    assert [kind for kind, _ in balance(whole, **cold, flats=800 * KWH + 1)] == ["electricity"]
+
+
 def test_heat_may_come_from_nowhere_up_to_the_limit(whole: Settled) -> None:
     assert balance(whole, flats_heat=0) == []
     assert balance(whole, flats_heat=1100 * KWH) == []
