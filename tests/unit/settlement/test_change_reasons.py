@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from settlement.changes import Inputs, Late, Meter, inputs_of, reasons
+from settlement.model import MeterReadings
 from tests.support import finaltown
 from tests.support.finaltown import FEBRUARY
 
@@ -120,3 +123,16 @@ def test_a_meter_that_was_not_read_has_no_lines() -> None:
     found = inputs_of(finaltown.town(), FEBRUARY, {})
     assert found.meters == {}
     assert not found.configuration.endswith("\n")
+
+
+def test_the_readings_of_every_meter_are_counted() -> None:
+    three = MeterReadings("register", (1_000_000, 2_000_000, 3_000_000), tuple(map(Decimal, "123")))
+    one = MeterReadings("interval", (1_000_000,), (Decimal("1.50"),))
+    found = inputs_of(finaltown.town(), FEBRUARY, {"pv": one, "el-A": three, "el-B": MeterReadings("register", (), ())})
+    assert {name: meter.readings for name, meter in found.meters.items()} == {"pv": 1, "el-A": 3, "el-B": 0}
+    line = b"pv,1970-01-01T00:00:01Z,1.5,interval\n"
+    assert found.meters["pv"].sha256 == hashlib.sha256(line).hexdigest()
+
+
+def test_letters_are_stored_as_they_are() -> None:
+    assert texts({"what": ["é"]}, {"what": []}) == ['what "é" was taken back: é.']

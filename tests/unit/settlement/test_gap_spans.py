@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.time import microseconds
+from core.time import from_microseconds, microseconds, rfc3339
 from settlement import intervals
 from settlement.intervals import Span, of_all, spans_needed
 from settlement.model import MeterReadings
@@ -145,6 +145,32 @@ def test_the_last_hour_of_a_gap_belongs_to_it_though_it_ends_between_two_boundar
     values = [*short.values[since:until], short.values[until], *short.values[until:]]
     new = MeterReadings("register", tuple(times), tuple(values))
     assert methods({"el-A": new, "el-B": busy()}, "el-A")[118] == "neighbours"
+
+
+def test_each_kind_is_shaped_over_its_own_span() -> None:
+    known = {"el-A": busy((400, 424)), "heat-A": busy((96, 120))}
+    assert set(methods(known, "el-A").values()) == set(methods(known, "heat-A").values()) == {"weekday-profile"}
+
+
+def test_a_gap_between_readings_by_hand_is_shaped_though_the_meter_itself_was_never_read() -> None:
+    whole = hourly()
+    level = dict(zip(whole.times, whole.values, strict=True))
+    read = [BEGIN + hour * HOUR for hour in (-1, 96, 192, 288, 480, 576, 672)]
+    edits = [
+        {
+            "meter": "el-A", "value": str(level[at]), "by": "a volunteer", "why": "the meter sends nothing",
+            "at": rfc3339(from_microseconds(at)),
+        }
+        for at in read
+    ]  # fmt: skip
+    community = finaltown.town(estimates="shaped", edits=edits)
+    # Read every four days; eight of them without a reading are a gap.
+    assert needed(community) == {"electricity": Span(BEGIN + 12 * DAY - LOOK_BACK, BEGIN + 480 * HOUR)}
+    series, _ = of_all(community, {"el-B": busy()}, BOUNDS)
+    how = series["el-A"].method
+    assert (how[287], how[288], how[479], how[480]) == ("linear", "neighbours", "neighbours", "linear")
+    busiest = [place for place in range(288, 480) if series["el-A"].energy[place]]
+    assert busiest == [place for place in range(288, 480) if place % 24 == 6]
 
 
 @pytest.mark.parametrize("start", [5, 6])

@@ -231,6 +231,12 @@ def test_what_says_nothing_is_left_out() -> None:
     assert ended["tariffs"][0]["until"] == "2027-01-01"
 
 
+def test_letters_are_written_as_they_are() -> None:
+    cost = tree()["costs"][0] | {"what": "financiële \u20ac"}
+    line = next(selection.canonical(finaltown.town(costs=[cost]), FEBRUARY, {}))
+    assert '"what":"financiële \u20ac"' in line
+
+
 def test_lengths_of_time_are_in_milliseconds() -> None:
     assert {one["every"] for one in canonical()["meters"]} == {3_600_000}
 
