@@ -63,10 +63,8 @@ class Node:
     @property
     def rest(self) -> int | None:
         """What its branches do not explain: amount - sum of children; None if one is not known or there are none."""
-        parts = [child.amount for child in self.children]
-        if self.amount is None or not parts or any(part is None for part in parts):
-            return None
-        return self.amount - sum(part for part in parts if part is not None)
+        known = _sum([child.amount for child in self.children])
+        return None if self.amount is None or known is None or not self.children else self.amount - known
 
 
 @dataclass(frozen=True)
@@ -208,9 +206,9 @@ def of_statement(community: Community, statement: Mapping[str, Any], grid: Mappi
     entries = [entry["electricity"] for entry in statement["statements"] if entry["electricity"]]
 
     def seen(kind: str, amount: int) -> int | None:
-        """Nothing where no meter of the kind was read at all: a zero would be a claim."""
+        """Nothing where no meter of the kind was read at all, or there is none: a zero would be a claim."""
         meters = [one.id for one in community.meters if _kind(one) == kind]
-        return amount if kind in has and not silent.issuperset(meters) else None
+        return None if silent.issuperset(meters) else amount
 
     flats, shared = (sum(_millionths(entry[name]) for entry in entries) for name in ("consumed_kwh", "shared_kwh"))
     return Figures(
@@ -314,7 +312,7 @@ def _electricity(figures: Figures) -> Iterator[Finding]:
     tree = balance(figures).building.children[-1]
     if not figures.complete:
         return
-    if tree.rest is not None and tree.amount and tree.rest < -ABOVE_MAIN * tree.amount:
+    if tree.rest is not None and tree.amount is not None and tree.rest < -ABOVE_MAIN * tree.amount:
         yield Finding(
             "submeters-above-main",
             f"The meters in the building counted {decimal_text(-tree.rest)} kWh more than came in by the main meter"
@@ -378,7 +376,8 @@ def _kind(meter: Meter) -> str:
 
 
 def _sum(parts: Sequence[int | None]) -> int | None:
-    return None if any(part is None for part in parts) else sum(part for part in parts if part is not None)
+    known = [part for part in parts if part is not None]
+    return sum(known) if len(known) == len(parts) else None
 
 
 def _millionths(amount: str) -> int:

@@ -114,14 +114,14 @@ def _readings(before: Inputs, after: Inputs, late: Mapping[str, Late]) -> Iterat
         was, now = before.meters.get(name), after.meters.get(name)
         if was == now:
             continue
+        gone = (was.readings if was else 0) - (now.readings if now else 0)
         if name in late:
             number, first, last = late[name]
             span = f"from {rfc3339(from_microseconds(first))} to {rfc3339(from_microseconds(last))}"
             text = (
                 f"{number} reading{'s' * (number != 1)} of meter {name} {span} became known after the month was final."
             )
-        elif (now.readings if now else 0) < (was.readings if was else 0):
-            gone = (was.readings if was else 0) - (now.readings if now else 0)
+        elif gone > 0:
             text = f"{gone} reading{'s' * (gone != 1)} fewer of meter {name} count than when the month became final."
         else:
             text = f"Other readings of meter {name} count than when the month became final."

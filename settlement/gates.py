@@ -247,19 +247,20 @@ def _balance(settled: Settled) -> Iterator[Refusal]:
     if needed <= figures.has:
         if tree.rest is None:
             yield Refusal("balance", "unbalanced", {"part": "electricity"})
-        # Without a meter on the common area it is what it used, not what is missing.
-        elif tree.amount and "common" in figures.has:
-            yield from _residual("electricity", tree.rest, abs(tree.rest), tree.amount, limit)
-        elif tree.amount and tree.rest < 0:
-            yield from _residual("electricity", tree.rest, -tree.rest, tree.amount, limit)
+        else:
+            # Without a meter on the common area what is left is what it used, not what is missing.
+            size = abs(tree.rest) if "common" in figures.has else -tree.rest
+            yield from _residual("electricity", tree.rest, size, tree.amount, limit)
     if figures.boiler_heat is not None and figures.flats_heat is not None:
         more = figures.flats_heat + (figures.hot_water or 0) - figures.boiler_heat
-        if more > 0:
-            yield from _residual("heat", more, more, figures.boiler_heat or more, limit)
+        yield from _residual("heat", more, more, figures.boiler_heat, limit)
 
 
-def _residual(kind: str, shown: int, size: int, whole: int, limit: Fraction) -> Iterator[Refusal]:
-    value = Fraction(100 * size, whole)
+def _residual(kind: str, shown: int, size: int, whole: int | None, limit: Fraction) -> Iterator[Refusal]:
+    """Hold what is not explained against what there was; where there was nothing, nothing of it is explained."""
+    if size <= 0:
+        return
+    value = Fraction(100 * size, whole or size)
     if value > limit:
         facts = {"amount": decimal_text(shown), "value": _percent(value), "limit": _percent(limit)}
         yield Refusal("balance", kind, facts)

@@ -78,12 +78,10 @@ def _long_gaps(community: Community, known: Readings, bounds: Sequence[int]) -> 
     if community.estimates == "linear":
         return found
     for meter in _counting(community):
-        readings = known.get(meter.id)
-        gaps = [] if readings is None else register_gaps(community, meter, readings, bounds)
+        gaps = register_gaps(community, meter, known.get(meter.id), bounds)
         if meter.measures != "solar_generation":
             gaps = [(start, until) for start, until in gaps if until - start > LONGEST_LINEAR]
-        if gaps:
-            found[meter.id] = gaps
+        found[meter.id] = gaps
     return found
 
 

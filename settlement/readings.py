@@ -202,13 +202,13 @@ def uncounted(
 
 
 def register_gaps(
-    community: Community, meter: Meter, known: MeterReadings, bounds: Sequence[int]
+    community: Community, meter: Meter, known: MeterReadings | None, bounds: Sequence[int]
 ) -> list[tuple[int, int]]:
     """Find the pairs of neighbouring readings between which something was left out [microseconds].
 
     A gap is one and a half times longer than both the normal spacing and the meter's own rhythm, the median of its
     spacings within ``bounds``: a meter that is always read once a day has no gaps every day. A reset is no gap either:
-    what was counted across it nobody knows.
+    what was counted across it nobody knows. A meter that only people read has gaps as others have.
     """
     counted = edits.applied(community, meter, known)
     if counted is None or counted.kind != "register":
