@@ -87,7 +87,7 @@ class _Sitting:
         self.most: float = chosen.seconds
         self.jobs: int = chosen.jobs
         self.reach = reach
-        self.known = _known()
+        self.known = known()
         self.unexplained = 0
 
     @pytest.hookimpl(tryfirst=True)
@@ -135,7 +135,7 @@ class _Sitting:
         print(f"== {module}: {len(cases)} mutants: {told}; {time.monotonic() - began:.0f} s", flush=True)
 
 
-def _known() -> dict[str, dict[str, str]]:
+def known() -> dict[str, dict[str, str]]:
     """Read the changes that cannot matter, by module, each with its reason."""
     tree = tomllib.loads(_KNOWN.read_text(encoding="utf-8"))
     return {module: {entry["change"]: entry["why"] for entry in entries} for module, entries in tree.items()}

@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+from tests.mutation.__main__ import ROOT, known
 from tests.mutation.mutants import Mutant, mutants
 from tests.mutation.reach import Reach
 from tests.mutation.trial import Subject
@@ -74,11 +75,17 @@ def test_every_kind_of_slip_is_found_and_only_where_a_rule_hangs_on_it() -> None
 
 
 def test_every_mutant_of_the_settlement_compiles_and_differs() -> None:
-    source = (Path(__file__).parents[2] / "settlement" / "remainders.py").read_text(encoding="utf-8")
+    source = (ROOT / "settlement" / "remainders.py").read_text(encoding="utf-8")
     plain = compile(source, "x", "exec")
     found = list(mutants(source))
     assert len(found) > 50
     assert not [one.change for one in found if compile(one.tree, "x", "exec") == plain]
+
+
+def test_what_is_known_not_to_matter_is_still_a_change_of_the_code() -> None:
+    for module, entries in known().items():
+        found = {one.change for one in mutants((ROOT / module).read_text(encoding="utf-8"))}
+        assert not entries.keys() - found, module
 
 
 @pytest.fixture

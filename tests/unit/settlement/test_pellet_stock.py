@@ -197,10 +197,13 @@ def test_corrections_are_events_and_stand_in_the_statement() -> None:
     assert [f["text"] for f in told["findings"] if f["code"] == "pellets-corrected"] == [
         "On 2026-01-10 a volunteer corrected the pellet stock by -100 kg and -30.00 EUR: wet bags"
     ]
-    by_weight = statement(tree(counts=[END], corrections=[correction("2026-01-10", "10")]))["pellets"]
-    assert (by_weight["corrected_kg"], by_weight["corrected_eur"]) == ("10.000", "0.00")
-    by_value = statement(tree(counts=[END], corrections=[correction("2026-01-10", "0", "30.00")]))["pellets"]
-    assert (by_value["corrected_kg"], by_value["corrected_eur"]) == ("0.000", "30.00")
+    for kg, eur, shown in (("10", "0", ("10.000", "0.00")), ("0", "30.00", ("0.000", "30.00"))):
+        alone = statement(tree(counts=[END], corrections=[correction("2026-01-10", kg, eur)]))
+        assert (alone["pellets"]["corrected_kg"], alone["pellets"]["corrected_eur"]) == shown
+        assert {check["name"]: check["difference"] for check in alone["checks"] if check["name"][:7] == "pellets"} == {
+            "pellets: start + deliveries + corrections = burnt + closing [kg]": "0.000",
+            "pellets: start + deliveries + corrections = burnt + closing [EUR]": "0.00",
+        }
     plain = statement(tree(counts=[END]))
     later = statement(tree(counts=[END], corrections=[correction("2026-02-10", "-100")]))
     assert later == plain  # to the hashes: what comes later is not this month's

@@ -70,6 +70,13 @@ def test_what_is_not_known_is_empty_and_shares_nothing() -> None:
     assert first == ["2026-01-31T23:00:00Z", "h-F1", "F1", "", "0.000000", "missing"]
 
 
+def test_what_holds_is_off_by_nothing_written_in_its_own_unit() -> None:
+    night = {"name": "night", "from": "23:00", "until": "07:00", "solar_eur_per_kwh": "0.10"}
+    for check in settled(tree(1, tariffs=[tariff(windows=[night])]), "2026-02")[1]["checks"]:
+        in_money = check["name"].startswith(("cents:", "ledger:"))
+        assert (check["holds"], check["difference"]) == (True, "0.00" if in_money else "0.000000")
+
+
 def test_a_line_names_a_window_only_where_there_is_one() -> None:
     night = {"name": "night", "from": "23:00", "until": "07:00", "solar_eur_per_kwh": "0.10"}
     told = settled(tree(1, tariffs=[tariff(windows=[night])]), "2026-02")[1]
