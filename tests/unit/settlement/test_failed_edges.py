@@ -6,7 +6,7 @@ January 2026 in Amsterdam, settled by the hour; floor areas in m2, heat in mWh o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -19,7 +19,7 @@ from settlement import failedmeters, readings, tariffs
 from settlement.failedmeters import Failed, Failure, Substitute, Totals
 from settlement.model import Series
 from tests.support import heathouse as house
-from tests.support.heathouse import Used, utc
+from tests.support.heathouse import utc
 
 JANUARY = Month(2026, 1)
 LAST_YEAR, DECEMBER = JANUARY.shift(-12), JANUARY.shift(-1)
@@ -119,7 +119,9 @@ def test_a_month_to_compare_with_is_known_where_all_meters_of_a_flat_are() -> No
     december = utc("2025-11-30 23:00")
 
     def totals(lost: str) -> Totals:
-        used: Used = lambda meter, hour: None if meter == lost and hour == december else 1000  # noqa: E731
+        def used(meter: str, hour: datetime) -> int | None:
+            return None if meter == lost and hour == december else 1000
+
         known = house.quantities(["A", "B", "C", "D", "A2", "B2"], used, december, START)
         return failedmeters.totals(community, DECEMBER, known)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -65,7 +65,7 @@ def qualities(size: int, **places: Sequence[int]) -> list[Quality]:
     found: list[Quality] = ["measured"] * size
     for quality, indices in places.items():
         for index in indices:
-            found[index] = quality  # type: ignore[call-overload]
+            found[index] = cast("Quality", quality)
     return found
 
 
