@@ -128,10 +128,10 @@ class Court:
             os.dup2(silence, stream)
         signal.alarm(seconds)
         try:
-            change()
-        except (LookupError, ValueError):  # nothing alive has this code, or it closes over other names
-            os._exit(2)
-        try:
+            try:
+                change()
+            except (LookupError, ValueError):  # nothing alive has this code, or it closes over other names
+                os._exit(2)
             chosen = [self.items[test] for test in tests if test in self.items]
             for item, after in zip(chosen, [*chosen[1:], None], strict=True):
                 reports = runtestprotocol(item, log=False, nextitem=after)
