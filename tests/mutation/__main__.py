@@ -127,6 +127,8 @@ class _Sitting:
         for mutant, verdict in court.try_all(subject, cases, self.jobs):
             known = mutant.change in noted
             counted[f"{verdict}, known" if known and verdict == "survived" else verdict] += 1
+            if verdict == "for ever":  # noticed, unless the machine was only slow: worth a second look
+                print(f"{module}:{mutant.line}  for ever  {mutant.change}", flush=True)
             if known != (verdict == "survived") and verdict != "not tried":
                 self.unexplained += 1
                 said = f"{verdict}, though listed" if known else verdict

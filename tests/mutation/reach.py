@@ -101,12 +101,14 @@ class _Watch:
             self.left_out.add(report.nodeid)
 
 
-def measure(root: Path, packages: Sequence[str], tests: Sequence[str], kept: Path) -> None:
+def measure(root: Path, packages: Sequence[str], tests: Sequence[str | Path], kept: Path) -> None:
     """Run the tests once and write what they reached into a file."""
     measured = coverage.Coverage(data_file=None, source=[*packages], config_file=False)
     watch = _Watch(measured)
     measured.start()
-    pytest.main(["-q", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider", *tests], plugins=[watch])
+    # Plain asserts: pytest would complain of every library that is here before it and could not be rewritten.
+    plain = ["-q", "--assert=plain", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    pytest.main([*plain, *map(str, tests)], plugins=[watch])
     measured.stop()
     data = measured.get_data()
     lines = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from tests.mutation.__main__ import ROOT, known
 from tests.mutation.mutants import Mutant, mutants
-from tests.mutation.reach import Reach
+from tests.mutation.reach import Reach, load
 from tests.mutation.trial import Subject
 
 SOURCE = '''"""A rule."""
@@ -125,6 +126,26 @@ def test_a_change_that_nothing_alive_has_is_not_called_tried(rule: ModuleType) -
     subject = Subject.of(f"{rule.__name__}.py", Path(rule.__file__))
     with pytest.raises(LookupError, match="owed"):
         subject.exchange(mutant("max(found)", "min(found)"))
+
+
+def test_what_tests_reach_is_measured_though_their_libraries_are_loaded_before_them(tmp_path: Path) -> None:
+    test, kept = tmp_path / "test_rounding.py", tmp_path / "kept" / "reach.json"
+    test.write_text(
+        "from core.money import half_up\n\n\ndef test_a_half_goes_up() -> None:\n    assert half_up(1) == 1\n"
+    )
+    code = (
+        "import sys, pathlib, tests.mutation.__main__ as run, tests.mutation.reach as reach\n"
+        "reach.measure(run.ROOT, ['core'], sys.argv[1:2], pathlib.Path(sys.argv[2]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, test, kept], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = load(kept)
+    (name,) = found.seconds
+    assert name.endswith("test_a_half_goes_up")
+    assert found.seconds[name] > 0
+    assert {name} in found.lines["core/money.py"].values()
 
 
 def test_the_most_direct_tests_come_first_then_small_ones_then_the_widest_and_their_time_is_limited() -> None:
