@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Hashable, Mapping
 from fractions import Fraction
-from math import floor
+from math import floor, lcm
 from typing import TypeVar
 
 Party = TypeVar("Party", bound=Hashable)
@@ -75,10 +75,15 @@ def spread(shares: Mapping[Party, Fraction], total: int, rank: Callable[[Party],
     rest = total - sum(parts.values())
     if rest == 0:
         return parts
-    open_parties = [party for party, share in shares.items() if share.denominator != 1]
-    if not 0 < rest <= len(open_parties):
+    # Shares of one pool are multiples of one price: what their floors leave is counted in units of all of them.
+    unit = lcm(*(share.denominator for share in shares.values()))
+    left = {party: share.numerator * (unit // share.denominator) % unit for party, share in shares.items()}
+    remainders = sorted(filter(None, left.values()), reverse=True)
+    if not 0 < rest <= len(remainders):
         raise ValueError(f"shares summing to {sum(shares.values())} cannot be spread over a total of {total}")
-    open_parties.sort(key=lambda party: (parts[party] - shares[party], rank(party)))
-    for party in open_parties[:rest]:
+    last = remainders[rest - 1]
+    tied = sorted((party for party in left if left[party] == last), key=rank)
+    more = [party for party in left if left[party] > last]
+    for party in more + tied[: rest - len(more)]:
         parts[party] += 1
     return parts
