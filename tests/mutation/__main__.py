@@ -4,9 +4,10 @@
     python -m tests.mutation settlement/heat.py           one module
     python -m tests.mutation --measure                    find out anew which tests reach which line (ten minutes)
 
-Every mutant meets the tests that reach its line, those of one rule first, for a limited time; one that survives them
-all is listed. What has been looked at and cannot matter stands with its reason in ``known.toml``; whatever else
-survives, and an entry there that is killed by now, makes the run fail.
+Every mutant meets the tests that reach its line, those of one rule first, for a limited time, then as many more as ten
+times that time allows: few mutants get so far. One that survives them all is listed. What has been looked at and
+cannot matter stands with its reason in ``known.toml``; whatever else survives, and an entry there that is killed by
+now, makes the run fail.
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ _RULES: Final = (
     "yearly/months",
     "yearly/year",
 )
+_THOROUGH: Final = 10
+"""Times the usual time for what has survived that."""
 _PURE: Final = ("core/money.py", *(f"settlement/{rule}.py" for rule in _RULES))
 
 
@@ -100,12 +103,12 @@ class _Sitting:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = {item.nodeid: item for item in session.items if usable(item)}
-        court = Court(items, seconds=int(3 * self.most) + 30)
+        court = Court(items, self.reach.seconds)
         subjects = [Subject.of(module, ROOT / module) for module in self.modules]
         new = [test for test in items if test.split("::")[0] in self.also]
         cases = [
             [
-                (one, [*new, *self.reach.tests(subject.module, one.line, self.most)])
+                (one, self._tests(subject.module, one.line, new))
                 for number, one in enumerate(mutants(subject.path.read_text()))
                 if number % self.every == 0 and (not self.lines or one.line in self.lines)
             ]
@@ -119,6 +122,10 @@ class _Sitting:
         for subject, tried in zip(subjects, cases, strict=True):
             self._try(subject, tried, court)
         return True
+
+    def _tests(self, module: str, line: int, new: list[str]) -> list[str]:
+        first, more = (self.reach.tests(module, line, most) for most in (self.most, _THOROUGH * self.most))
+        return list(dict.fromkeys([*new, *first, *more]))
 
     def _try(self, subject: Subject, cases: list[tuple[Mutant, list[str]]], court: Court) -> None:
         began, module = time.monotonic(), subject.module
@@ -148,7 +155,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__, add_help=True)
     parser.add_argument("modules", nargs="*", default=[*_PURE], help="paths from the top of the repository")
     parser.add_argument("--measure", action="store_true", help="only find out which tests reach which line")
-    parser.add_argument("--seconds", type=float, default=12.0, help="tests per mutant, by their measured time [s]")
+    parser.add_argument("--seconds", type=float, default=12.0, help="first tests of a mutant, by measured time [s]")
     parser.add_argument("--line", nargs="*", type=int, default=[], help="only mutants of these lines")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only each Nth mutant, where time is short")
     parser.add_argument("--also", nargs="*", default=[], help="test files that are newer than the measurement")

@@ -25,6 +25,8 @@ from tests.mutation.mutants import Mutant
 
 Verdict = Literal["killed", "survived", "for ever", "not tried"]
 _OURS: Final = ("core", "settlement", "tests")
+_FAR_LONGER: Final = 10  # times
+_GRACE: Final = 20  # [s]
 _Place = tuple[str, int]  # qualified name and first line
 
 
@@ -94,15 +96,23 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 class Court:
-    """Runs chosen tests against mutants, in copies of this process that have so many seconds to live."""
+    """Runs chosen tests against mutants, in copies of this process.
 
-    def __init__(self, items: Mapping[str, pytest.Item], seconds: int) -> None:
+    Parameters
+    ----------
+    items
+        Tests by name.
+    seconds
+        What each usually takes; one that takes far longer than that goes on for ever. [s]
+    """
+
+    def __init__(self, items: Mapping[str, pytest.Item], seconds: Mapping[str, float]) -> None:
         self.items = items
         self.seconds = seconds
 
     def passes(self, tests: Sequence[str], jobs: int) -> bool:
         """Whether the tests hold when nothing was changed; without this every verdict would be worth nothing."""
-        copies = [self._start(tests[start::jobs], lambda: None, seconds=0) for start in range(jobs)]
+        copies = [self._start(tests[start::jobs], lambda: None) for start in range(jobs)]
         return [_verdict(os.waitpid(pid, 0)[1]) for pid in copies] == ["survived"] * jobs
 
     def try_all(
@@ -114,11 +124,11 @@ class Court:
         while waiting or running:
             while waiting and len(running) < jobs:
                 mutant, tests = waiting.pop()
-                running[self._start(tests, partial(subject.exchange, mutant), self.seconds)] = mutant
+                running[self._start(tests, partial(subject.exchange, mutant))] = mutant
             pid, status = os.wait()
             yield running.pop(pid), _verdict(status)
 
-    def _start(self, tests: Sequence[str], change: Callable[[], None], seconds: int) -> int:
+    def _start(self, tests: Sequence[str], change: Callable[[], None]) -> int:
         pid = os.fork()
         if pid:
             return pid
@@ -126,7 +136,7 @@ class Court:
         silence = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(silence, stream)
-        signal.alarm(seconds)
+        signal.alarm(_GRACE)
         try:
             try:
                 change()
@@ -134,6 +144,7 @@ class Court:
                 os._exit(2)
             chosen = [self.items[test] for test in tests if test in self.items]
             for item, after in zip(chosen, [*chosen[1:], None], strict=True):
+                signal.alarm(_GRACE + int(_FAR_LONGER * self.seconds.get(item.nodeid, 0)))
                 reports = runtestprotocol(item, log=False, nextitem=after)
                 if any(report.failed for report in reports):
                     os._exit(1)
