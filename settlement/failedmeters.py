@@ -81,13 +81,14 @@ class Substitute:
 class Failed:
     """The month's failed heat meters, and what becomes of them.
 
-    ``area`` is their flats' part of the floor area; ``by_fixed`` when that is too much for estimates. Spells without a
-    substitute that have missing intervals could not be estimated.
+    ``area`` is their flats' part of the floor area; ``by_fixed`` when that is too much for estimates. Of the spells
+    ``unknown`` intervals are missing, and nothing tells what they used.
     """
 
     failures: tuple[Failure, ...]
     area: Fraction
     substitutes: Mapping[Spell, Substitute]
+    unknown: tuple[Spell, ...] = ()
 
     @property
     def by_fixed(self) -> bool:
@@ -185,7 +186,7 @@ def estimate(
         return Failed(failures, area, {})
     failed = frozenset(failure.flat for failure in failures)
     building = _Building(community, month, series, spans, compared, failed)
-    substitutes = {}
+    substitutes, unknown = {}, []
     for failure in failures:
         for spell in spells:
             missing = [index for index in failure.missing if index in spans[spell]]
@@ -193,7 +194,9 @@ def estimate(
                 substitute = building.substitute(spell, missing)
                 if substitute is not None:
                     substitutes[spell] = substitute
-    return Failed(failures, area, substitutes)
+                else:
+                    unknown.append(spell)
+    return Failed(failures, area, substitutes, tuple(unknown))
 
 
 @dataclass(frozen=True)
@@ -296,10 +299,16 @@ def findings(community: Community, failed: Failed, spells: Sequence[Spell]) -> l
     found = []
     for failure in failed.failures:
         meters = ", ".join(failure.meters)
-        for spell in spells:
-            if spell.flat != failure.flat:
-                continue
+        own = [spell for spell in spells if spell.flat == failure.flat]
+        known = any(spell in failed.substitutes for spell in own)
+        for spell in own:
             substitute = failed.substitutes.get(spell)
+            if known and spell in failed.unknown:
+                text = (
+                    f"Flat {failure.flat}: heat meter {meters} failed, and nothing is known to estimate the days from"
+                    f" {spell.start} until {spell.until} from."
+                )
+                found.append(Finding("heat-not-estimated", text, failure.meters[0]))
             if substitute is not None:
                 amount = f"{decimal_text(substitute.amount)} {'units' if in_units else 'kWh'}"
                 text = (
@@ -307,7 +316,7 @@ def findings(community: Community, failed: Failed, spells: Sequence[Spell]) -> l
                     f" were estimated from {_WORDS[substitute.method]}."
                 )
                 found.append(Finding("heat-estimated", text, failure.meters[0]))
-        if not any(spell in failed.substitutes for spell in spells if spell.flat == failure.flat):
+        if not known:
             text = f"Flat {failure.flat}: heat meter {meters} failed, and nothing is known to estimate it from."
             found.append(Finding("heat-not-estimated", text, failure.meters[0]))
     return found

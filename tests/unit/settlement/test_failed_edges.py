@@ -331,6 +331,25 @@ def test_of_a_move_only_the_days_with_missing_hours_are_said_to_be_estimated() -
     ]
 
 
+def test_days_of_a_flat_that_nothing_tells_of_are_named_beside_those_that_were_estimated() -> None:
+    community = town(households=[lived("A", until="2026-01-03"), lived("A", "2026-01-03"), *map(lived, "BCD")])
+    # For the twelve hours after the move nobody was read; before it only flat A was not.
+    others = but(9, 12, first=48)
+    failed = estimated(community, {"A": but(9, 40, first=20), "B": others, "C": others, "D": others})
+    assert [(spell.party, spell.start.day) for spell in failed.unknown] == [("h-A-2026-01-03", 3)]
+    assert [(code, text.partition(" failed")[2]) for code, text, _ in said(community, failed)] == [
+        (
+            "heat-estimated",
+            ". From 2026-01-01 until 2026-01-03 0.000252 kWh were estimated from flats of like floor area in the same"
+            " time, per m2 and day.",
+        ),
+        (
+            "heat-not-estimated",
+            ", and nothing is known to estimate the days from 2026-01-03 until 2026-02-01 from.",
+        ),
+    ]
+
+
 def test_a_flat_that_nothing_tells_of_is_named_beside_one_that_was_estimated() -> None:
     community = town({"A": "10", "B": "10", "C": "100", "D": "100"}, extra=[("heat-A2", "A")])
     failures = (Failure("A", ("heat-A", "heat-A2"), (1,)), Failure("B", ("heat-B",), (1,)))
