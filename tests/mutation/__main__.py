@@ -108,7 +108,7 @@ class _Sitting:
         new = [test for test in items if test.split("::")[0] in self.also]
         cases = [
             [
-                (one, self._tests(subject.module, one.line, new))
+                (one, [*new, *self._tests(subject.module, one)])
                 for number, one in enumerate(mutants(subject.path.read_text()))
                 if number % self.every == 0 and (not self.lines or one.line in self.lines)
             ]
@@ -123,9 +123,10 @@ class _Sitting:
             self._try(subject, tried, court)
         return True
 
-    def _tests(self, module: str, line: int, new: list[str]) -> list[str]:
-        first, more = (self.reach.tests(module, line, most) for most in (self.most, _THOROUGH * self.most))
-        return list(dict.fromkeys([*new, *first, *more]))
+    def _tests(self, module: str, mutant: Mutant) -> list[str]:
+        known = mutant.change in self.known.get(module, {})  # no number of tests would change that
+        rounds = [self.most] if known else [self.most, _THOROUGH * self.most]
+        return list(dict.fromkeys(test for most in rounds for test in self.reach.tests(module, mutant.line, most)))
 
     def _try(self, subject: Subject, cases: list[tuple[Mutant, list[str]]], court: Court) -> None:
         began, module = time.monotonic(), subject.module
