@@ -112,7 +112,7 @@ class Court:
 
     def passes(self, tests: Sequence[str], jobs: int) -> bool:
         """Whether the tests hold when nothing was changed; without this every verdict would be worth nothing."""
-        copies = [self._start(tests[start::jobs], lambda: None) for start in range(jobs)]
+        copies = [self._start(tests[start::jobs], lambda: None, aloud=True) for start in range(jobs)]
         return [_verdict(os.waitpid(pid, 0)[1]) for pid in copies] == ["survived"] * jobs
 
     def try_all(
@@ -128,11 +128,12 @@ class Court:
             pid, status = os.wait()
             yield running.pop(pid), _verdict(status)
 
-    def _start(self, tests: Sequence[str], change: Callable[[], None]) -> int:
+    def _start(self, tests: Sequence[str], change: Callable[[], None], *, aloud: bool = False) -> int:
         pid = os.fork()
         if pid:
             return pid
         os.setsid()
+        told = os.dup(1)
         silence = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(silence, stream)
@@ -146,7 +147,10 @@ class Court:
             for item, after in zip(chosen, [*chosen[1:], None], strict=True):
                 signal.alarm(_GRACE + int(_FAR_LONGER * self.seconds.get(item.nodeid, 0)))
                 reports = runtestprotocol(item, log=False, nextitem=after)
-                if any(report.failed for report in reports):
+                faults = [report.longreprtext for report in reports if report.failed]
+                if faults:
+                    if aloud:
+                        os.write(told, f"{item.nodeid}\n{faults[0]}\n".encode())
                     os._exit(1)
         except BaseException:  # noqa: BLE001 - this copy ends here whatever happened, and says that it did
             os._exit(1)
