@@ -28,55 +28,14 @@ from hypothesis import Phase, settings
 from tests.mutation.mutants import Mutant, mutants
 from tests.mutation.reach import Reach, digest, load, measure, usable
 from tests.mutation.trial import Court, Subject
+from tests.pure import pure
 
 ROOT: Final = Path(__file__).parents[2]
 _KEPT: Final = ROOT / ".mutation" / "reach.json"
 _KNOWN: Final = Path(__file__).with_name("known.toml")
 _TESTS: Final = ("tests/unit", "tests/property", "tests/contract")
-_RULES: Final = (
-    "amounts",
-    "balance",
-    "changes",
-    "charges",
-    "corrections",
-    "degreedays",
-    "division",
-    "edits",
-    "energy",
-    "evidence",
-    "failedmeters",
-    "gates",
-    "heat",
-    "hotwater",
-    "intervals",
-    "invariants",
-    "ledger",
-    "month",
-    "pellets",
-    "pools",
-    "remainders",
-    "seal/commitments",
-    "seal/figures",
-    "selection",
-    "sharing",
-    "statement",
-    "stock",
-    "sun",
-    "tariffs",
-    "whatif/compare",
-    "whatif/fairness",
-    "whatif/outcome",
-    "why/parts",
-    "why/season",
-    "windows",
-    "work",
-    "yearly/document",
-    "yearly/months",
-    "yearly/year",
-)
 _THOROUGH: Final = 10
 """Times the usual time for what has survived that."""
-_PURE: Final = ("core/money.py", *(f"settlement/{rule}.py" for rule in _RULES))
 
 
 class _Sitting:
@@ -154,7 +113,7 @@ def known() -> dict[str, dict[str, str]]:
 def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__, add_help=True)
-    parser.add_argument("modules", nargs="*", default=[*_PURE], help="paths from the top of the repository")
+    parser.add_argument("modules", nargs="*", default=pure(), help="paths from the top of the repository")
     parser.add_argument("--measure", action="store_true", help="only find out which tests reach which line")
     parser.add_argument("--seconds", type=float, default=12.0, help="first tests of a mutant, by measured time [s]")
     parser.add_argument("--line", nargs="*", type=int, default=[], help="only mutants of these lines")

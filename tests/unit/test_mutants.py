@@ -15,6 +15,7 @@ from tests.mutation.__main__ import ROOT, known
 from tests.mutation.mutants import Mutant, mutants
 from tests.mutation.reach import Reach, load
 from tests.mutation.trial import Subject
+from tests.pure import pure
 
 SOURCE = '''"""A rule."""
 LIMIT = 3
@@ -84,6 +85,9 @@ def test_every_mutant_of_the_settlement_compiles_and_differs() -> None:
 
 
 def test_what_is_known_not_to_matter_is_still_a_change_of_the_code() -> None:
+    listed = pure()
+    assert known().keys() <= set(listed)
+    assert all((ROOT / module).is_file() for module in listed)
     for module, entries in known().items():
         found = {one.change for one in mutants((ROOT / module).read_text(encoding="utf-8"))}
         assert not entries.keys() - found, module
