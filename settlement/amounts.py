@@ -247,5 +247,7 @@ def total(array: Whole) -> int:
 
 def runs(mask: Mask) -> Iterable[tuple[int, int]]:
     """Stretches of neighbouring places that are set: first, and one past the last."""
+    if not mask.any():
+        return ()
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8))).tolist()
     return zip(edges[::2], edges[1::2], strict=True)

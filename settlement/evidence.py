@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from decimal import Decimal
 from functools import cache
 
 from core.community import Community, Measures
@@ -57,15 +58,12 @@ class Behind:
         for advance in community.advances:
             self._advances.setdefault(advance.household, []).append(advance.start)
         self._instant = cache(lambda day: rfc3339(midnight(day, community.zone)))
+        self._valid = cache(self._rules_of)  # most parties have the same days
 
     def line(self, charge: Charge, spell: Spell) -> Evidence:
         """Tell what a line of a statement comes from."""
         code = charge.code
-        stretches = self._stretches(charge, spell)
-        tariffs = _rules("tariffs", (stretch.tariff.start for stretch in stretches))
-        shares = _rules("sharing", (stretch.sharing.start for stretch in stretches))
-        start = max(spell.start, min((stretch.start for stretch in stretches), default=spell.start))
-        until = min(spell.until, max((stretch.until for stretch in stretches), default=spell.until))
+        tariffs, shares, start, until = self._valid(code, charge.price, charge.window, spell.start, spell.until)
         home = self._home(spell)
         if code in ("solar", "feed_in", "netting"):
             meters = self._own("electricity", spell)
@@ -105,15 +103,24 @@ class Behind:
         documents = tuple(f"advance:{spell.party}@{start}" for start in reversed(valid))
         return self._evidence((), self._home(spell) + documents, (), (), spell.start, spell.until)
 
-    def _stretches(self, charge: Charge, spell: Spell) -> list[Stretch]:
-        """Stretches whose price a line has; all of the spell's where it has none."""
+    def _rules_of(
+        self, code: str, price: Decimal | None, window: str | None, first: date, end: date
+    ) -> tuple[tuple[str, ...], tuple[str, ...], date, date]:
+        """Name the tariffs and sharing rules of a line of these days, and the days in which they were valid.
+
+        Those whose price the line has; all of the days' where it has none.
+        """
         found: list[Stretch] = []
         for slot in self._slots:
             stretch = slot.stretch
-            touches = stretch.start < spell.until and spell.start < stretch.until
-            if touches and (not found or found[-1] is not stretch) and _fits(charge, slot):
+            touches = stretch.start < end and first < stretch.until
+            if touches and (not found or found[-1] is not stretch) and _fits(code, price, window, slot):
                 found.append(stretch)
-        return found
+        tariffs = _rules("tariffs", (stretch.tariff.start for stretch in found))
+        shares = _rules("sharing", (stretch.sharing.start for stretch in found))
+        start = max(first, min((stretch.start for stretch in found), default=first))
+        until = min(end, max((stretch.until for stretch in found), default=end))
+        return tariffs, shares, start, until
 
     def _home(self, spell: Spell) -> tuple[str, ...]:
         return () if spell.party == self._community.owner else (f"household:{spell.party}",)
@@ -133,18 +140,18 @@ class Behind:
         return Evidence(rules, documents, meters, all_of, self._instant(start), self._instant(until))
 
 
-def _fits(charge: Charge, slot: Slot) -> bool:
-    if charge.price is None:
+def _fits(code: str, eur: Decimal | None, window: str | None, slot: Slot) -> bool:
+    if eur is None:
         return True
-    price = Price(charge.price, charge.window)
-    match charge.code:
+    price = Price(eur, window)
+    match code:
         case "solar":
             return slot.solar == price
         case "feed_in":
             return slot.feed_in == price
         case "netting":
             return slot.stretch.netting and slot.grid == price
-    return slot.stretch.tariff.fixed_eur_per_month == charge.price  # `fixed`: no other line has a price
+    return slot.stretch.tariff.fixed_eur_per_month == eur  # `fixed`: no other line has a price
 
 
 def _rules(section: str, starts: Iterable[date]) -> tuple[str, ...]:

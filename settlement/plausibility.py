@@ -16,7 +16,7 @@ import numpy as np
 
 from core.community import Community, Meter
 from core.units import MILLIONTHS
-from settlement.amounts import total
+from settlement.amounts import runs, total
 from settlement.limits import COMMON_KW, HOUR, usual_per_hour
 from settlement.model import Finding, Series
 from settlement.watch import standstill
@@ -71,9 +71,8 @@ def of_meters(community: Community, series: Mapping[str, Series], bounds: Sequen
 
 def standing(series: Series) -> list[Stand]:
     """Find every stretch in which a meter was measured and did not move."""
-    still = (series.energy.array == 0).astype(bool) & series.quality.are("measured")
-    edges = np.flatnonzero(np.diff(still.astype(np.int8), prepend=0, append=0)).tolist()
-    return [Stand(first, end) for first, end in zip(edges[::2], edges[1::2], strict=True)]
+    still = np.asarray(series.energy.array == 0, dtype=np.bool_) & series.quality.are("measured")
+    return [Stand(first, end) for first, end in runs(still)]
 
 
 def named(meter: Meter) -> str:
