@@ -140,7 +140,7 @@ class Divider:
         light = sun[where].astype(np.int64)
         small[where] = self._key.fits(light, wanted)
         if self._by_unused:
-            limit = DIVISOR_FITS // max(1, sum(self._weights)) - 1
+            limit = DIVISOR_FITS // sum(self._weights) - 1
             small[where] &= (light <= limit) & (wanted.max(axis=0, initial=0) <= limit)
         return small
 

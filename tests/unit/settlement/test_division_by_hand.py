@@ -9,6 +9,7 @@ import pytest
 from core.community import Community
 from settlement.amounts import Amounts, Table
 from settlement.division import COMMON, Divider
+from settlement.sharing import key_of
 from tests.support.sharingtown import sharing_town
 
 NEW_YEAR = 1_767_222_000_000_000
@@ -92,3 +93,31 @@ def test_whose_the_surplus_is_of_sums_whose_quotients_do_not_fit_in_64_bits(
 ) -> None:
     rule = town("fixed", surplus="unused_share", weights=dict(zip("AB", weights, strict=True)))
     assert divided(rule, sun, dict(zip("AB", use, strict=True)))[1] == dict(zip("AB", spare, strict=True))
+
+
+def test_who_has_all_it_needs_takes_no_part_in_the_drawing_of_what_is_left() -> None:
+    """Of 10 A needs 1, and B and C share the other 9: one of them gets the odd one, whatever the hour."""
+    flats = {"A": [1] * 48, "B": [100] * 48, "C": [100] * 48}
+    rule = {"key": "optimal", "weights": dict.fromkeys(flats, "1")}
+    alike = sharing_town([*flats], rule, common=False)
+    starts = [NEW_YEAR + hour * 3_600_000_000 for hour in range(48)]
+    divider = Divider(alike, alike.sharing[0], [*flats])
+    found, _ = divider.block(starts, Amounts.of([10] * 48).array, Table.of(flats, 48).rows)
+    assert set(map(tuple, found.T.tolist())) == {(1, 4, 5), (1, 5, 4)}
+
+
+@pytest.mark.parametrize(
+    ("weights", "common", "whole"),
+    [
+        ({"A": "60", "B": "40"}, "20", [3, 2, 1]),
+        ({"A": "0.50", "B": "1.5"}, "0", [1, 3, 0]),
+        ({"A": "7"}, "0", [1, 0]),
+    ],
+)
+def test_weights_are_whole_numbers_without_a_common_divisor_and_a_common_area_may_have_none(
+    weights: dict[str, str], common: str, whole: list[int]
+) -> None:
+    rule = {"key": "fixed", "common": "participant", "weights": weights, "common_weight": common}
+    alike = sharing_town([*weights], rule, common=True)
+    key, found = key_of(alike, alike.sharing[0])
+    assert (found, key.weights) == (whole, whole)

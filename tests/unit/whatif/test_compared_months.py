@@ -11,6 +11,7 @@ from core.communityfile import build
 from core.time import Month, microseconds
 from settlement.model import MeterReadings, Readings
 from settlement.whatif.compare import Comparison, MonthKnown, compare
+from settlement.whatif.fairness import gini, spread
 from tests.support.pricehouse import readings, tariff, tree
 
 JANUARY, FEBRUARY = Month(2026, 1), Month(2026, 2)
@@ -104,3 +105,8 @@ def test_a_flat_that_used_nothing_has_no_benefit_per_kilowatt_hour_and_does_not_
     assert found.fairness(found.today) == {
         "spread": 10 * HOURS, "gini": Fraction(1, 2), "spread_per_kwh": 0, "gini_per_kwh": 0
     }  # fmt: skip
+
+
+def test_where_there_are_no_benefits_nothing_tells_them_apart() -> None:
+    assert (spread([]), gini([])) == (None, None)
+    assert spread([Fraction(3), Fraction(-2), Fraction(1, 2)]) == 5
