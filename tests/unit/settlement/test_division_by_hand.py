@@ -121,3 +121,10 @@ def test_weights_are_whole_numbers_without_a_common_divisor_and_a_common_area_ma
     alike = sharing_town([*weights], rule, common=True)
     key, found = key_of(alike, alike.sharing[0])
     assert (found, key.weights) == (whole, whole)
+
+
+def test_an_order_that_the_key_does_not_ask_for_is_ignored_whoever_it_names() -> None:
+    alike = town("equal", order=["gone", "B"])
+    assert divided(alike, 90, {"A": 100, "B": 20}) == ({"A": 45, "B": 20}, None)
+    ranked = town("priority", order=["B", "A"])
+    assert divided(ranked, 90, {"A": 100, "B": 20}) == ({"A": 70, "B": 20}, None)
