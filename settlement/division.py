@@ -43,8 +43,7 @@ class Divider:
         self._names = tuple(names)
         place = {name: place for place, name in enumerate(self._names)}
         self._common = place.get(COMMON, -1)
-        self._rows = np.array([place[name] for name in self._parties if name in place], dtype=np.intp)
-        self._mute = [name not in place for name in self._parties]  # an area that takes part and has no such meter
+        self._rows = np.array([place[name] for name in self._parties], dtype=np.intp)
 
     def interval(self, start: int, sun: int, use: Mapping[str, int | None]) -> tuple[dict[str, int], dict[str, int]]:
         """Divide one interval.
@@ -77,7 +76,6 @@ class Divider:
         if self._mode == "last":
             given[COMMON] = min(sun - sum(given.values()), common)
         surplus = sun - sum(given.values())
-        given = {name: value for name, value in given.items() if name in use}
         return given, self._spare(offered, surplus, use, rank) if self._by_unused and surplus else {}
 
     def block(self, starts: Sequence[int], sun: Whole, use: Whole) -> tuple[Whole, Whole | None]:
@@ -123,22 +121,15 @@ class Divider:
         if self._mode == "first":
             given[self._common] = np.minimum(sun, np.maximum(use[self._common], 0))
             offered = sun - given[self._common]
-        wanted = self._wanted(use)
-        # Dark or idle intervals would divide by nothing; they give nothing either.
-        shares = np.zeros_like(wanted)
-        live = np.flatnonzero((offered > 0) & (wanted > 0).any(axis=0))
-        parts = self._key.parts(offered[live], wanted[:, live])
-        shares[:, live] = largest_remainders(parts, lambda place: self._rank(starts[int(live[place])]))
-        given[self._rows] += shares[~np.array(self._mute)]
+        parts = self._key.parts(offered, self._wanted(use))
+        given[self._rows] += largest_remainders(parts, lambda place: self._rank(starts[place]))
         if self._mode == "last":
             given[self._common] = np.minimum(sun - given.sum(axis=0), np.maximum(use[self._common], 0))
         surplus = sun - given.sum(axis=0)
         return given, self._spares(starts, offered, surplus, use) if self._by_unused else None
 
     def _wanted(self, use: Whole) -> Whole:
-        wanted = np.zeros((len(self._parties), use.shape[1]), dtype=use.dtype)
-        wanted[~np.array(self._mute)] = np.maximum(use[self._rows], 0)
-        return wanted
+        return np.maximum(use[self._rows], 0)
 
     def _fits(self, sun: Whole, use: Whole) -> Mask:
         """Say which intervals are sure to stay within 64 bits at every step."""
@@ -149,7 +140,7 @@ class Divider:
         light = sun[where].astype(np.int64)
         small[where] = self._key.fits(light, wanted)
         if self._by_unused:
-            limit = DIVISOR_FITS // max(1, sum(self._weights)) - 1
+            limit = DIVISOR_FITS // sum(self._weights) - 1
             small[where] &= (light <= limit) & (wanted.max(axis=0, initial=0) <= limit)
         return small
 

@@ -41,8 +41,8 @@ class Ledger:
         rows = [(account, cents, evidence) for account, cents, evidence in entries if cents]
         if sum(cents for _, cents, _ in rows):
             raise ValueError(f"'{what}' does not balance: {[(account, cents) for account, cents, _ in rows]}")
-        number = self.postings[-1].transaction + 1 if self.postings else 1
-        self.postings += [Posting(number, account, cents, what, evidence) for account, cents, evidence in rows]
+        last = self.postings[-1].transaction if self.postings else 0
+        self.postings += [Posting(last + 1, account, cents, what, evidence) for account, cents, evidence in rows]
 
 
 def party_account(spell: Spell) -> str:

@@ -104,8 +104,6 @@ def account(community: Community, month: Month, heat_between: HeatBetween) -> Pe
     if pellets is None:
         return None
     current = Month.of(local_day(pellets.opening.at, community.zone))
-    if month < current:
-        return None
     layers = [Layer(Fraction(pellets.opening.kg), cents(pellets.opening.eur))]
     estimated = False
     result = None

@@ -99,7 +99,7 @@ class Weighted(Key):
 
     def fits(self, sun: Whole, use: Whole) -> Mask:
         """See `Key.fits`."""
-        most = FITS // max(1, sum(self.weights)) - 1
+        most = FITS // sum(self.weights) - 1
         return np.asarray((sun <= most) & (use.max(axis=0, initial=0) <= most))
 
     def _column(self) -> Whole:
@@ -214,7 +214,7 @@ class Hybrid(Weighted):
 
     def fits(self, sun: Whole, use: Whole) -> Mask:
         """See `Key.fits`."""
-        most = DIVISOR_FITS // max(1, sum(self.weights)) - 1
+        most = DIVISOR_FITS // sum(self.weights) - 1
         return np.asarray((sun <= most) & (use.sum(axis=0) <= most))
 
 

@@ -266,9 +266,9 @@ def _lost(
     holes = uncounted(community, meter, known, span[0], min(span[1], until))
     within = []
     for start, end in holes:
-        if counted.times[0] > start:
-            yield _not_read(meter, "before", start, end if end < until else counted.times[0])
-        elif counted.times[-1] < end:
+        if counted.times[0] >= end:
+            yield _not_read(meter, "before", start, counted.times[0])
+        elif counted.times[-1] <= start:
             yield _not_read(meter, "after", start, end)
         else:
             within.append((start, end))

@@ -58,7 +58,7 @@ def node(left: str, right: str) -> str:
 
 def width(entries: int) -> int:
     """Count the leaves of a tree for so many entries."""
-    return max(LEAST_LEAVES, 1 << (entries - 1).bit_length() if entries else 0)
+    return max(LEAST_LEAVES, 1 << (entries - 1).bit_length())
 
 
 def levels(leaves: Sequence[str]) -> list[list[str]]:

@@ -240,7 +240,7 @@ def _weight(rules: Tree, sharing: Tree, flat: str) -> str | None:
     if not KEYS[sharing["key"]].weights:
         return None
     whole = sum((Fraction(sharing["weights"][one["id"]]) for one in rules["flats"]), Fraction(0))
-    whole += Fraction(sharing["common_weight"] or 0) if takes_part else 0
+    whole += Fraction(sharing["common_weight"]) if takes_part else 0
     return str(Fraction(sharing["weights"][flat]) / whole)
 
 

@@ -75,9 +75,10 @@ class Subject:
             exec(made, vars(fresh))  # our own source with one number changed
         finally:
             sys.modules[self.name] = module
+        before = dict(vars(module))  # it is one of those that get the new constant, and not always the last
         for other in list(sys.modules.values()):
             if str(getattr(other, "__name__", "")).startswith(_OURS):
-                for name, value in vars(module).items():
+                for name, value in before.items():
                     new = vars(fresh).get(name, value)
                     plain = not callable(value) and not isinstance(value, types.ModuleType) and name[:2] != "__"
                     if plain and vars(other).get(name) is value and repr(new) != repr(value):

@@ -120,9 +120,12 @@ def test_products_that_do_not_fit_are_divided_exactly(first: list[int], divisor:
 
 
 def test_a_divisor_that_leaves_no_room_for_a_single_piece_is_refused() -> None:
-    whole = 2**61
-    with pytest.raises(ValueError, match="too large to divide piece by piece"):
-        times_over(np.array([[3]]), np.array([whole]), np.array([whole]))
+    for whole in (2**60, 2**61):
+        with pytest.raises(ValueError, match="too large to divide piece by piece"):
+            times_over(np.array([[8]]), np.array([whole]), np.array([whole]))
+    almost = 2**60 - 1  # room for a piece of one bit
+    quotient, rest = times_over(np.array([[almost], [8]]), np.array([almost - 1]), np.array([almost]))
+    assert (quotient.tolist(), rest.tolist()) == ([[almost - 1], [7]], [[0], [almost - 8]])
 
 
 def settled(

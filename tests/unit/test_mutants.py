@@ -124,6 +124,24 @@ def test_the_code_is_exchanged_under_every_name_it_goes_by(rule: ModuleType) -> 
     assert owed([5, 1, 9]) == 0
 
 
+def test_a_changed_constant_reaches_who_uses_it_whether_loaded_before_the_module_or_after(
+    rule: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert rule.__file__ is not None
+    rule.LIMIT = 10**9  # a number that is no other's
+    path = Path(rule.__file__)
+    path.write_text(SOURCE.replace("LIMIT = 3", "LIMIT = 1000000000"))
+    users = [ModuleType(f"tests.a_user_{when}") for when in ("before", "after")]
+    for user in users:
+        vars(user)["LIMIT"] = rule.LIMIT
+    monkeypatch.delitem(sys.modules, rule.__name__)
+    for module in (users[0], rule, users[1]):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    (changed,) = (one for one in mutants(path.read_text()) if one.before == "1000000000")
+    Subject.of(f"{rule.__name__}.py", path).exchange(changed)
+    assert [vars(module)["LIMIT"] for module in (*users, rule)] == [10**9 + 1] * 3
+
+
 def test_a_change_that_nothing_alive_has_is_not_called_tried(rule: ModuleType) -> None:
     assert rule.__file__ is not None
     del rule.owed

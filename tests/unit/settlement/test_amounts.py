@@ -77,3 +77,27 @@ def test_columns_that_differ_are_not_equal_and_a_zero_is_not_missing() -> None:
     assert None not in Amounts.of([0, 1])
     assert Labels.of(["a", "b"]) != ["a", "a"]
     assert Labels.of(["a", "b"]) != Labels.of(["b", "a"])
+
+
+def test_what_is_a_column_or_a_table_already_is_given_back_as_it_is() -> None:
+    column, labels, table = Amounts.of([1, None]), Labels.of(["a", "b"]), Table.of({"A": [1, None]}, 2)
+    assert Amounts.of(column) is column
+    assert Labels.of(labels) is labels
+    assert Table.of(table, 2) is table
+
+
+def test_amounts_are_64_bits_wide_as_long_as_their_sums_have_room() -> None:
+    assert Amounts.of([2**62 - 1, None]).array.dtype == np.int64
+    assert Amounts.of([2**62, None]).array.dtype == object
+    assert Table.of({"A": [1, 2], "B": [3, 4]}, 2).by_interval().dtype == np.int64
+    many = Table.of({name: [2**61, 1] for name in "ABCDE"}, 2)
+    assert many.rows.dtype == np.int64
+    assert many.by_interval().tolist() == [5 * 2**61, 5]  # which 64 bits do not hold
+
+
+def test_labels_cannot_be_written_to_and_a_name_that_stands_twice_in_the_table_is_one_name() -> None:
+    labels = Labels(np.array([0, 1, 2], dtype=np.uint8), ("a", "b", "a"))
+    assert labels.are("a").tolist() == [True, False, True]
+    assert (labels.count("a"), labels.count("b"), labels.count("z")) == (2, 1, 0)
+    with pytest.raises(ValueError, match="read-only"):
+        labels.codes[0] = 1

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from core.community import Community
 from core.communityfile import build
-from core.time import Month, microseconds
+from core.time import Month, from_microseconds, microseconds, rfc3339
 from settlement.model import MeterReadings, Readings
 from settlement.readings import total_between, uncounted
 from settlement.replay import settle_document
@@ -195,6 +195,42 @@ def test_a_boiler_whose_readings_all_came_before_the_stock_was_known_is_named() 
         {"boiler": register(range(-50, -20)), "new-boiler": register(range(HOURS + 1))}, changes={"meters": METERS}
     )
     assert unknown(document) == [("boiler", "2025-12-31T23:00:00Z", "2026-01-31T23:00:00Z")]
+
+
+LONE = [
+    ([0, *range(140, HOURS + 1)], 0, 140),  # read when the stock was known, then swapped without a note
+    ([50, *range(140, HOURS + 1)], 0, 140),
+    ([*range(601), 650], 600, HOURS),
+    ([500], 0, HOURS),
+]
+
+
+@pytest.mark.parametrize(("hours", "first", "last"), LONE)
+def test_a_reading_that_no_other_belongs_to_tells_nothing_of_what_came_before_it_or_after(
+    hours: list[int], first: int, last: int
+) -> None:
+    """A lone reading was said to end what is not known; what was burnt after it was in no stock and in no sentence."""
+    alone = {0: 50_000, 50: 50_000, 650: 0} if len(hours) > 1 else {}
+    found = register(hours, lambda hour: alone[hour] if hour in {hours[0], hours[-1]} & alone.keys() else 4 * hour)
+    enough = {"at": at("2026-01-01", 0), "kg": "5000", "eur": "1500.00"}
+    both = {"boiler": register(range(HOURS + 1)), "new-boiler": found}
+    document = told(both, changes={"meters": METERS}, opening=enough)
+    ((meter, start, until),) = unknown(document)
+    assert (meter, start, until) == (
+        "new-boiler",
+        *(rfc3339(from_microseconds(instant(hour))) for hour in (first, last)),
+    )
+    assert sentence(document).startswith(f"What meter new-boiler counted between {start} and {until} is not known: ")
+
+
+def test_a_new_boiler_is_told_of_until_its_first_reading_even_if_that_is_the_last_of_all() -> None:
+    both = {"boiler": register(range(500)), "new-boiler": register([499]), "pv": register(range(500))}
+    document = told(both, changes={"meters": METERS})
+    assert unknown(document) == [("new-boiler", "2025-12-31T23:00:00Z", "2026-01-21T18:00:00Z")]
+    assert sentence(document).startswith("Meter new-boiler was not read before 2026-01-21T18:00:00Z: what its boiler")
+    both |= {"boiler": register(range(HOURS + 1)), "new-boiler": register(range(HOURS + 5, HOURS + 9))}
+    after = told(both, changes={"meters": METERS})
+    assert unknown(after) == [("new-boiler", "2025-12-31T23:00:00Z", "2026-02-01T04:00:00Z")]
 
 
 @pytest.mark.parametrize("gone", [range(100, 101), range(100, 240)])

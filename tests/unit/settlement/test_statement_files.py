@@ -50,6 +50,7 @@ def test_flats_come_by_name_and_the_common_area_last_in_every_interval() -> None
     assert [row[2] for row in found] == ["F1", "F2", "common"] * QUARTERS
     assert [row[0] for row in found[:4]] == ["2026-01-31T23:00:00Z"] * 3 + ["2026-01-31T23:15:00Z"]
     assert found[-1][0] == "2026-02-28T22:45:00Z"
+    assert {row[3] for row in found} == {"1.000000"}
     assert sum(Decimal(row[4]) for row in found) == QUARTERS
 
 
@@ -68,6 +69,15 @@ def test_without_a_common_meter_there_is_no_row_for_it() -> None:
 def test_what_is_not_known_is_empty_and_shares_nothing() -> None:
     _, first, *_ = rows(tree(1), silent="el-F1")
     assert first == ["2026-01-31T23:00:00Z", "h-F1", "F1", "", "0.000000", "missing"]
+
+
+def test_a_flat_without_an_electricity_meter_has_no_electricity_and_not_none_of_it() -> None:
+    given = house()
+    given["meters"] = [meter for meter in given["meters"] if meter["id"] != "el-F2"]
+    given["meters"].append({"id": "heat-F2", "measures": "heat", "flat": "F2", "unit": "kWh"})
+    told = {entry["party"]: entry["electricity"] for entry in settled(given, "2026-02")[1]["statements"]}
+    assert told["h-F2"] is None
+    assert told["n-F1"]["consumed_kwh"] == f"{14 * 96}.000000"
 
 
 def test_what_holds_is_off_by_nothing_written_in_its_own_unit() -> None:
