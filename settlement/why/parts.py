@@ -104,9 +104,7 @@ def change(before: Facts, after: Facts, same_rule: Divided | None = None) -> Cha
     rounding = whole - sum(exact.values())
     largest = max(PARTS, key=lambda part: abs(exact[part]))
     exact[largest if abs(exact[largest]) >= 1 else "rounding"] += rounding
-    cents = spread(
-        {part: value for part, value in exact.items() if value}, whole, lambda part: bytes([PARTS.index(part)])
-    )
+    cents = spread(exact, whole, lambda part: bytes([PARTS.index(part)]))
     return Change(
         before.total,
         after.total,
@@ -141,7 +139,7 @@ def _steps(start: _State, end: _State, warmth: Fraction, same_rule: Divided | No
         state.having(
             used_by_others=new.used_by_others,
             heat_of_others=new.heat_of_others,
-            common_sun=new.common_sun if same_rule is None else same_rule.common_sun,
+            common_sun=_common_sun(state, end, same_rule),
             by_common_area=new.by_common_area,
             by_area=new.by_area if same_heat_rule else state.facts.by_area,
         ),
@@ -159,6 +157,14 @@ def _steps(start: _State, end: _State, warmth: Fraction, same_rule: Divided | No
     )
     yield "key", state
     yield from _prices(state, end)
+
+
+def _common_sun(state: _State, end: _State, same_rule: Divided | None) -> Fraction:
+    """Return the common area's sun by the rule of the earlier month; as it was, where nobody can tell."""
+    old, new = state.facts, end.facts
+    if old.sharing_rule == new.sharing_rule:
+        return new.common_sun
+    return old.common_sun if same_rule is None else same_rule.common_sun
 
 
 def _met(state: _State, end: _State, same_rule: Divided | None) -> _State:
@@ -188,7 +194,7 @@ def _prices(state: _State, end: _State) -> Iterator[tuple[Part, _State]]:
     yield "price", state
     state = state.having(heat_invoices=new.heat_invoices, common_invoices=new.common_invoices)
     yield "costs", state
-    for code in sorted({*old.other, *new.other}):
+    for code in {**old.other, **new.other}:
         state = state.having(other={**state.facts.other, code: new.other.get(code, 0)})
         yield "corrections" if code.startswith("correction") else "other", state
 
@@ -235,7 +241,7 @@ def _over(part: Fraction, whole: Fraction) -> Fraction | None:
 
 def _either(one: Fraction | None, other: Fraction | None) -> tuple[Fraction, Fraction]:
     known = next((value for value in (one, other) if value is not None), Fraction(0))
-    return known if one is None else one, known if other is None else other
+    return known, known if other is None else other
 
 
 def _typical(before: Facts, after: Facts) -> Fraction | None:
