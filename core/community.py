@@ -239,8 +239,9 @@ class HotWater(_Part):
 class HeatRule(_Part):
     """Which part of the heat cost follows the meters, and how the rest is divided.
 
-    Without ``hot_water`` its meters divide nothing. ``failed_meters`` says what becomes of heat that a failed meter
-    did not count: left as read, or estimated (`settlement.failedmeters`).
+    Without ``hot_water`` its meters divide nothing. ``failed_meters`` says what becomes of heat, and of
+    hot water where it has a pool, that a failed meter did not count: left as read, or estimated
+    (`settlement.failedmeters`).
     """
 
     start: Day = Field(alias="from")

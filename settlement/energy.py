@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from core.community import Community
 from core.time import Month, from_microseconds, rfc3339
 from settlement import failedmeters, heat, hotwater, intervals, readings, selection, sun
-from settlement.failedmeters import Failed
+from settlement.failedmeters import Failed, Kind, Totals, Worth
 from settlement.hotwater import Warmed
 from settlement.model import Finding, Readings, Series, Spell
 from settlement.sun import Sun
@@ -31,7 +31,7 @@ class Metered:
     until
         Boundary up to which the month can be known [microseconds UTC].
     compared
-        Heat by flat of earlier months that failed meters are compared with.
+        By kind of meter, use by flat of earlier months that failed meters are compared with.
     readings
         Of boilers and of pellet levels, which the pellet account looks at; it may hold others too.
     """
@@ -40,13 +40,17 @@ class Metered:
     series: Mapping[str, Series]
     findings: tuple[Finding, ...]
     until: int
-    compared: Mapping[Month, failedmeters.Totals]
+    compared: Mapping[Kind, Mapping[Month, Totals]]
     readings: Readings
 
 
 @dataclass(frozen=True)
 class Energy:
-    """Quantities of the month, per meter and per spell [mWh, or millionths for allocator units]."""
+    """Quantities of the month, per meter and per spell [mWh, or millionths for allocator units].
+
+    ``failed`` are the heat meters that failed; hot water has its own in ``warmed``. None where the rule does not
+    estimate.
+    """
 
     series: Mapping[str, Series]
     sun: Sun
@@ -111,34 +115,60 @@ def of_month(
     boilers = [series[meter.id] for meter in community.meters_of("heat_produced")]
     produced = sum(one.known() for one in boilers) if boilers else None
     rule = heat.rule_of(community, month)
-    failed, warmed = None, None
-    if rule is not None and rule.failed_meters == "estimate":
-        failures = failedmeters.failures_of(community, series, found.bounds, found.until)
-        failed = failedmeters.estimate(community, month, spells, series, spans, failures, found.compared)
+    failed, warmed = _failed(community, "heat", month, found, spells, spans), None
     if rule is not None and rule.hot_water is not None:
         added = sum(one.amount for one in failed.substitutes.values()) if failed else 0
         rooms = None if in_units else sum(warmth.values()) + added
-        warmed = hotwater.of_month(community, rule.hot_water, spells, series, spans, rooms, produced)
+        unread = _failed(community, "hot_water", month, found, spells, spans)
+        warmed = hotwater.of_month(community, rule.hot_water, spells, series, spans, rooms, produced, unread)
     return Energy(series, divided, consumed, shared, warmth, heat_meters, in_units, produced, failed, warmed)
 
 
 def findings(community: Community, energy: Energy, spells: Sequence[Spell]) -> Iterator[Finding]:
-    """Tell of failed heat meters and of hot water that cannot be."""
+    """Tell of failed meters of heat and of hot water, and of hot water that cannot be."""
     if energy.failed:
-        yield from failedmeters.findings(community, energy.failed, spells)
+        yield from failedmeters.findings(community, "heat", energy.failed, spells)
     if energy.warmed:
+        if energy.warmed.failed:
+            yield from failedmeters.findings(community, "hot_water", energy.warmed.failed, spells)
         yield from hotwater.findings(energy.warmed)
 
 
-def _compared(community: Community, month: Month, known: Readings) -> tuple[Readings, dict[Month, failedmeters.Totals]]:
-    """Part what is known into the month's own readings and the heat of the months that failed meters compare with."""
-    if not failedmeters.estimates(community, month):
+def _compared(community: Community, month: Month, known: Readings) -> tuple[Readings, dict[Kind, dict[Month, Totals]]]:
+    """Part what is known into the month's own readings and what the months that failed meters compare with tell."""
+    if not failedmeters.kinds(community, month):
         return known, {}
     own = selection.of_month(community, month, known)
-    return own, {
-        before: failedmeters.totals(community, before, selection.compared(community, before, known))
-        for before in failedmeters.references(community, month, own)
-    }
+    found: dict[Kind, dict[Month, Totals]] = {}
+    for kind, before in failedmeters.references(community, month, own):
+        then = selection.compared(community, kind, before, known)
+        totals = failedmeters.totals(community, kind, before, then, _worth(community, kind, month))
+        found.setdefault(kind, {})[before] = totals
+    return own, found
+
+
+def _failed(
+    community: Community,
+    kind: Kind,
+    month: Month,
+    found: Metered,
+    spells: Sequence[Spell],
+    spans: Mapping[Spell, range],
+) -> Failed | None:
+    """Find what becomes of failed meters of a kind; None where the rule does not estimate them."""
+    if kind not in failedmeters.kinds(community, month):
+        return None
+    failures = failedmeters.failures_of(community, kind, found.series, found.bounds, found.until)
+    compared, worth = found.compared.get(kind, {}), _worth(community, kind, month)
+    return failedmeters.estimate(community, kind, month, spells, found.series, spans, failures, compared, worth)
+
+
+def _worth(community: Community, kind: Kind, month: Month) -> Worth:
+    """Tell what meters of a kind are compared by: earlier months too by the rule of the month that is settled."""
+    rule = heat.rule_of(community, month)
+    if kind == "heat" or rule is None or rule.hot_water is None:
+        return {}
+    return hotwater.worth(community, rule.hot_water)
 
 
 def _up_to_now(findings: list[Finding], bounds: Sequence[int], known: Readings, horizon: int) -> list[Finding]:

@@ -98,7 +98,7 @@ def charges(
 ) -> Iterator[Charge]:
     """Charge the heat pool: the measured part by metered heat, the fixed part by area or equally, both by days.
 
-    Hot water likewise, where it has a pool of its own.
+    Hot water likewise, where it has a pool of its own: by its own fixed measure where too many of its meters failed.
 
     Parameters
     ----------
@@ -123,9 +123,9 @@ def charges(
     yield Charge("heat_measured", measured, per_part(cost.measured, measured), vat, None, shown)
     yield Charge("heat_fixed", fixed, per_part(cost.fixed, fixed), vat, None, by_fixed)
     if warmed is not None:
-        basis = warmed.basis
-        yield Charge("hot_water_measured", basis, per_part(cost.hot_water_measured, basis), vat, None, warmed.shown)
         fixed, by_fixed = _fixed(community, warmed.rule, spells)
+        basis, shown = (fixed, by_fixed) if warmed.by_fixed else (warmed.basis, warmed.shown)
+        yield Charge("hot_water_measured", basis, per_part(cost.hot_water_measured, basis), vat, None, shown)
         yield Charge("hot_water_fixed", fixed, per_part(cost.hot_water_fixed, fixed), vat, None, by_fixed)
 
 

@@ -7,8 +7,10 @@ A meter in kWh (or another unit of energy) says the heat itself; one in m3 by
 with the volume V and the temperature t_w at which hot water leaves the boiler house. Hot water's part of the cost is Q
 over the heat supplied: what the boilers gave where that is metered, else the heat measured in the flats and Q
 together. It is never more than all of it, and none of it where nobody knows the heat supplied. Its cost is divided as
-the community says, part by the meters and the rest by floor area or equally, both by days. Source: HeizkostenV sections
-8 and 9 as the project's domain notes state them; the settlement without this rule ignores hot water meters.
+the community says, part by the meters and the rest by floor area or equally, both by days. What failed meters did
+not count may be estimated (`settlement.failedmeters`): hot water is then what was measured and that together. Source:
+HeizkostenV sections 8 and 9 as the project's domain notes state them; the settlement without this rule ignores hot
+water meters.
 
 Conservation: ``heat measured + heat fixed + hot water measured + hot water fixed = cost of heat``, in cents.
 """
@@ -16,7 +18,7 @@ Conservation: ``heat measured + heat fixed + hot water measured + hot water fixe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
@@ -25,6 +27,7 @@ from core.consistency import COLD_CELSIUS
 from core.money import half_up
 from core.units import MILLIONTHS, decimal_text
 from settlement.charges import Measure
+from settlement.failedmeters import Failed
 from settlement.model import Finding, Series, Spell
 
 KWH_PER_M3_KELVIN: Final = Fraction(5, 2)
@@ -40,22 +43,38 @@ class Warmed:
     rule
         How its cost is divided.
     heat
-        Of each spell, exact [mWh].
+        Of each spell as measured, exact [mWh].
     volume
-        Of each spell [millionths of a m3]; None unless all meters are in m3.
+        Of each spell as measured [millionths of a m3]; None unless all meters are in m3.
     supplied
-        Heat that boilers gave, or that was measured, hot water included [mWh]; None where nobody knows it.
+        Heat that boilers gave, or that was measured and estimated, hot water included [mWh]; None where nobody knows.
+    failed
+        Its meters that failed, with substitutes in millionths of a m3 where there is a ``volume``, else in mWh; None
+        where the rule does not estimate them.
     """
 
     rule: HotWater
     heat: Mapping[Spell, Fraction]
     volume: Mapping[Spell, int] | None
     supplied: Fraction | None
+    failed: Failed | None = None
+
+    @property
+    def by_fixed(self) -> bool:
+        """Whether so many meters failed that the fixed measure divides everything."""
+        return self.failed is not None and self.failed.by_fixed
+
+    @property
+    def estimated(self) -> dict[Spell, Fraction]:
+        """Heat that failed meters would have counted besides, of the spells that have any [mWh]."""
+        if self.volume is None:
+            return {spell: Fraction(amount) for spell, amount in self._added.items()}
+        return {spell: heat_of(amount, self.rule) for spell, amount in self._added.items()}
 
     @property
     def total(self) -> Fraction:
-        """Heat of all hot water [mWh]."""
-        return sum(self.heat.values(), Fraction(0))
+        """Heat of all hot water, measured and estimated [mWh]."""
+        return sum((*self.heat.values(), *self.estimated.values()), Fraction(0))
 
     @property
     def part(self) -> Fraction:
@@ -66,17 +85,24 @@ class Warmed:
 
     @property
     def basis(self) -> dict[Spell, Fraction]:
-        """What the measured part is divided by: m3 where all meters say m3, else kWh."""
-        if self.volume is not None:
-            return {spell: Fraction(amount, MILLIONTHS) for spell, amount in self.volume.items()}
-        return {spell: amount / MILLIONTHS for spell, amount in self.heat.items()}
+        """What the measured part is divided by: m3 where all meters say m3, else kWh; with what was estimated."""
+        return {spell: amount / MILLIONTHS for spell, amount in self._charged.items()}
 
     @property
     def shown(self) -> dict[Spell, Measure]:
         """What each party's line shows: m3, or kWh rounded half-up to six decimals."""
-        if self.volume is not None:
-            return {spell: Measure(decimal_text(amount), "m³") for spell, amount in self.volume.items()}
-        return {spell: Measure(decimal_text(half_up(amount)), "kWh") for spell, amount in self.heat.items()}
+        unit = "kWh" if self.volume is None else "m³"
+        return {spell: Measure(decimal_text(half_up(amount)), unit) for spell, amount in self._charged.items()}
+
+    @property
+    def _added(self) -> dict[Spell, int]:
+        return {} if self.failed is None else {spell: one.amount for spell, one in self.failed.substitutes.items()}
+
+    @property
+    def _charged(self) -> dict[Spell, Fraction]:
+        """Measured and estimated [millionths of a m3 or mWh]."""
+        measured, added = self.heat if self.volume is None else self.volume, self._added
+        return {spell: Fraction(amount) + added.get(spell, 0) for spell, amount in measured.items()}
 
 
 def of_month(
@@ -87,6 +113,7 @@ def of_month(
     spans: Mapping[Spell, range],
     measured: int | None,
     produced: int | None,
+    failed: Failed | None = None,
 ) -> Warmed:
     """Gather the month's hot water.
 
@@ -99,9 +126,11 @@ def of_month(
     spans
         Settlement intervals of each spell.
     measured
-        Heat of all flats for warm rooms [mWh]; None where meters show allocator units.
+        Heat of all flats for warm rooms, estimates included [mWh]; None where meters show allocator units.
     produced
         What the boilers gave [mWh]; None without a meter.
+    failed
+        Hot water meters that failed, in the measure of `worth`.
     """
     heat: dict[Spell, Fraction] = {}
     volume: dict[Spell, int] = {}
@@ -118,12 +147,23 @@ def of_month(
                 volume[spell] += amount
             else:
                 heat[spell] += amount
+    all_in_m3 = all(meter.unit == "m3" for meter in meters)
+    warmed = Warmed(rule, heat, volume if all_in_m3 else None, None, failed)
     # A boiler meter that gave nothing was not read: heat was used.
     supplied = Fraction(produced) if produced else None
     if supplied is None and measured is not None:
-        supplied = measured + sum(heat.values(), Fraction(0))
-    all_in_m3 = all(meter.unit == "m3" for meter in meters)
-    return Warmed(rule, heat, volume if all_in_m3 else None, supplied)
+        supplied = measured + warmed.total
+    return replace(warmed, supplied=supplied)
+
+
+def worth(community: Community, rule: HotWater) -> dict[str, Fraction]:
+    """Tell what amounts of hot water meters are multiplied by to be compared: nothing where all are of one kind.
+
+    Where some are in m3 and some in units of energy, a millionth of a m3 is the heat it takes [mWh].
+    """
+    meters = community.meters_of("hot_water")
+    in_m3 = [meter.id for meter in meters if meter.unit == "m3"]
+    return {} if len(in_m3) == len(meters) else dict.fromkeys(in_m3, heat_of(1, rule))
 
 
 def heat_of(volume: int, rule: HotWater) -> Fraction:

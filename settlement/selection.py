@@ -16,7 +16,7 @@ from typing import Any
 
 from core.community import Community, Meter
 from core.time import Month, from_microseconds, local_day, microseconds, rfc3339
-from settlement.failedmeters import references
+from settlement.failedmeters import Kind, references
 from settlement.intervals import spans_needed
 from settlement.model import MeterReadings, Readings
 from settlement.pellets import COUNT_WINDOW, heat_needed_from
@@ -41,26 +41,26 @@ def used(community: Community, month: Month, known: Readings) -> dict[str, Meter
 
     Of every meter the month itself, the reading before it and the first one after, and an hour on either side for
     telling a dip from a reset. Of boiler heat also what values the pellets since the last count that is needed.
-    Where a kind of meter has a long gap, of all meters of that kind also what bridges it. Where a heat meter failed
-    and is estimated, of all heat meters also the months it is compared with. A pellet level decides nothing and is left
-    out, unless it is held against the books.
+    Where a kind of meter has a long gap, of all meters of that kind also what bridges it. Where a heat
+    or hot water meter failed and is estimated, of all meters of that kind also the months it is compared with. A pellet
+    level decides nothing and is left out, unless it is held against the books.
     """
     selected = of_month(community, month, known)
-    for before in references(community, month, selected):
-        selected = merged(selected, compared(community, before, known))
+    for kind, before in references(community, month, selected):
+        selected = merged(selected, compared(community, kind, before, known))
     return selected
 
 
 def of_month(community: Community, month: Month, known: Readings) -> dict[str, MeterReadings]:
-    """Select what a month itself is settled from, without the months that failed heat meters are compared with."""
+    """Select what a month itself is settled from, without the months that failed meters are compared with."""
     windows = {meter.id: window(community, month, meter) for meter in community.meters}
     narrow = _within(community, windows, known)
     return _within(community, windows | wide_windows(community, month, narrow), known)
 
 
-def compared(community: Community, before: Month, known: Readings) -> dict[str, MeterReadings]:
-    """Select the heat readings of a month that failed heat meters are compared with."""
-    windows = {meter.id: window(community, before, meter) for meter in community.meters_of("heat")}
+def compared(community: Community, kind: Kind, before: Month, known: Readings) -> dict[str, MeterReadings]:
+    """Select the readings of a month that failed meters of a kind are compared with."""
+    windows = {meter.id: window(community, before, meter) for meter in community.meters_of(kind)}
     return _within(community, windows, known)
 
 

@@ -18,6 +18,8 @@ from core.community import Meter
 from core.money import half_up, spread
 from core.time import from_microseconds, rfc3339
 from core.units import decimal_text
+from settlement.failedmeters import Failed
+from settlement.hotwater import Warmed
 from settlement.model import Check, Finding, Line, Quality, Spell
 from settlement.month import Settled
 from settlement.sun import COMMON
@@ -173,6 +175,20 @@ def _hot_water_of(settled: Settled, spell: Spell, lines: list[Line], *, metered:
             "measured_eur": _amount(lines, "hot_water_measured"),
             "fixed_eur": _amount(lines, "hot_water_fixed"),
         }
+        | _estimated_water(warmed, spell)
+    }
+
+
+def _estimated_water(warmed: Warmed, spell: Spell) -> Document:
+    """Return what was estimated for a failed hot water meter and how, where the rule estimates."""
+    failed = warmed.failed
+    if failed is None:
+        return {}
+    substitute, heat = failed.substitutes.get(spell), warmed.estimated.get(spell)
+    return {
+        "estimated_kwh": None if heat is None else decimal_text(half_up(heat)),
+        "estimated_m3": None if substitute is None or warmed.volume is None else decimal_text(substitute.amount),
+        "estimated_by": _method(failed, spell),
     }
 
 
@@ -181,13 +197,17 @@ def _estimated(settled: Settled, spell: Spell) -> Document:
     failed = settled.energy.failed
     if failed is None:
         return {}
-    if failed.by_fixed:
-        return {"estimated_kwh": None, "estimated_by": "fixed_measure"}
     substitute = failed.substitutes.get(spell)
-    if substitute is None:
-        return {"estimated_kwh": None, "estimated_by": None}
-    kwh = None if settled.energy.heat_in_units else decimal_text(substitute.amount)
-    return {"estimated_kwh": kwh, "estimated_by": substitute.method}
+    kwh = None if substitute is None or settled.energy.heat_in_units else decimal_text(substitute.amount)
+    return {"estimated_kwh": kwh, "estimated_by": _method(failed, spell)}
+
+
+def _method(failed: Failed, spell: Spell) -> str | None:
+    """Name how a spell's missing use was found; null where none was missing or nothing tells."""
+    substitute = failed.substitutes.get(spell)
+    if failed.by_fixed:
+        return "fixed_measure"
+    return None if substitute is None else substitute.method
 
 
 def _owner(settled: Settled) -> list[Document]:

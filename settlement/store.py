@@ -45,8 +45,8 @@ def month_readings(connection: Connection, community: Community, month: Month) -
     settling = [meter for meter in community.meters if settles(community, meter)]
     found = _readings_of(connection, community, {meter.id: window(community, month, meter) for meter in settling})
     found |= _readings_of(connection, community, wide_windows(community, month, of_month(community, month, found)))
-    for before in references(community, month, of_month(community, month, found)):
-        windows = {meter.id: window(community, before, meter) for meter in community.meters_of("heat")}
+    for kind, before in references(community, month, of_month(community, month, found)):
+        windows = {meter.id: window(community, before, meter) for meter in community.meters_of(kind)}
         found = merged(found, _readings_of(connection, community, windows))
     return found
 

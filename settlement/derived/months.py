@@ -47,7 +47,7 @@ def settle_stored(connection: Connection, community: Community, months: Sequence
 
 def stored(connection: Connection, community: Community, month: Month) -> Metered:
     """Read what all meters counted in a month; an interval that was never derived is missing."""
-    if failedmeters.estimates(community, month):
+    if failedmeters.kinds(community, month):
         return metered(community, month, store.month_readings(connection, community, month))
     bounds = boundaries(community, month)
     names = [meter.id for meter in community.meters if meter.measures != "pellet_stock"]

@@ -129,7 +129,8 @@ def _heat(entry: Entry, words: Wording) -> list[Block]:
             fixed=words.euro(heat["fixed_eur"]),
         )
     )
-    sentences += _failed(heat, words)
+    whole = words.say("Many heat meters failed. So all heat is divided like the fixed part.")
+    sentences += _failed(heat, words.say("A heat meter failed."), whole, words)
     water = heat.get("hot_water")
     if water is not None:
         sentences.append(
@@ -139,23 +140,23 @@ def _heat(entry: Entry, words: Wording) -> list[Block]:
                 fixed=words.euro(water["fixed_eur"]),
             )
         )
+        whole = words.say("Many hot water meters failed. So all hot water is divided like its fixed part.")
+        sentences += _failed(water, words.say("A hot water meter failed."), whole, words)
     return [paper.heading(words.say("Heat")), paper.paragraph(*sentences)]
 
 
-def _failed(heat: dict[str, Any], words: Wording) -> list[str]:
-    """Say how the heat was found that a failed meter did not count."""
-    method, amount = heat.get("estimated_by"), heat.get("estimated_kwh")
+def _failed(told: dict[str, Any], failed: str, whole: str, words: Wording) -> list[str]:
+    """Say how the heat or hot water was found that a failed meter did not count; ``whole`` where too many failed."""
+    method, volume = told.get("estimated_by"), told.get("estimated_m3")
     if method is None:
         return []
     if method == "fixed_measure":
-        return [words.say("Many heat meters failed. So all heat is divided like the fixed part.")]
-    failed = words.say("A heat meter failed.")
+        return [whole]
+    amount, unit = (told.get("estimated_kwh"), "kWh") if volume is None else (volume, "m³")
     if amount is None:
         return [failed, words.say("What it missed is estimated %(how)s.", how=words.estimated_from(method))]
-    return [
-        failed,
-        words.say("%(heat)s is estimated %(how)s.", heat=words.rounded(amount), how=words.estimated_from(method)),
-    ]
+    found = words.rounded(amount, unit)
+    return [failed, words.say("%(heat)s is estimated %(how)s.", heat=found, how=words.estimated_from(method))]
 
 
 def _costs(entry: Entry, words: Wording) -> list[Block]:

@@ -164,7 +164,7 @@ class Wording:
         }.get(name, name)
 
     def estimated_from(self, method: str) -> str:
-        """Return what an estimate for a failed heat meter was made from."""
+        """Return what an estimate for a failed meter of heat or hot water was made from."""
         return {
             "same_flat_last_year": self.say("from what this home used in the same month last year"),
             "same_flat_last_month": self.say("from what this home used in the month before"),

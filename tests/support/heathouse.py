@@ -1,4 +1,7 @@
-"""Buildings of nothing but heat, as text: flats with a meter each, what every meter counts by the hour, one invoice."""
+"""Buildings of nothing but heat, as text: flats with a meter each, what every meter counts by the hour, one invoice.
+
+Where hot water is divided apart, each has a meter of that too.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from settlement.replay import settle_document
 HOUR = timedelta(hours=1)
 Tree = dict[str, Any]
 Used = Callable[[str, datetime], int | None]
-"""Wh (or thousandths of a unit) of a flat in the hour that begins then; None where its meter was not read."""
+"""Wh (or thousandths of a unit or m3) of a flat in the hour that begins then; None where its meter was not read."""
 
 
 def tree(areas: Mapping[str, str], *, unit: str = "kWh", cost: str = "1000.00", **rule: Any) -> Tree:
@@ -46,7 +49,17 @@ def hours(start: datetime, end: datetime) -> list[datetime]:
     return [start + number * HOUR for number in range((end - start) // HOUR)]
 
 
-def quantities(flats: Iterable[str], used: Used, start: datetime, end: datetime) -> dict[str, MeterReadings]:
+def with_water(town: Tree, unit: str = "m3") -> Tree:
+    """The same community with a hot water meter in every flat."""
+    added = [
+        {"id": f"hot-{flat['id']}", "measures": "hot_water", "flat": flat["id"], "unit": unit} for flat in town["flats"]
+    ]
+    return town | {"meters": [*town["meters"], *added]}
+
+
+def quantities(
+    flats: Iterable[str], used: Used, start: datetime, end: datetime, kind: str = "heat"
+) -> dict[str, MeterReadings]:
     """What meters counted in every hour of a span, as a readings file gives it."""
     known = {}
     for flat in flats:
@@ -54,7 +67,7 @@ def quantities(flats: Iterable[str], used: Used, start: datetime, end: datetime)
         if rows:
             times = tuple(microseconds(hour) for hour, _ in rows)
             values = tuple(Decimal(decimal_text(amount, 3)) for _, amount in rows)
-            known[f"heat-{flat}"] = MeterReadings("interval", times, values)
+            known[f"{kind}-{flat}"] = MeterReadings("interval", times, values)
     return known
 
 

@@ -244,6 +244,34 @@ def test_a_household_reads_how_the_heat_of_a_failed_meter_was_found(
     assert free not in told
 
 
+@pytest.mark.parametrize(
+    ("method", "m3", "kwh", "says"),
+    [
+        (
+            "same_flat_last_year", "2.340000", "292.500000",
+            "Een warmwatermeter was stuk. 2,3 m³ is geschat uit wat deze woning in dezelfde maand vorig jaar",
+        ),
+        ("alike_flats", None, "12.340000", "Een warmwatermeter was stuk. 12,3 kWh is geschat uit woningen die"),
+        (
+            "fixed_measure", None, None,
+            "Veel warmwatermeters waren stuk. Daarom wordt al het warme water verdeeld zoals het vaste deel ervan.",
+        ),
+    ],
+)  # fmt: skip
+def test_a_household_reads_how_the_hot_water_of_a_failed_meter_was_found(
+    statement: dict[str, Any], method: str, m3: str | None, kwh: str | None, says: str
+) -> None:
+    water = {"measured_kwh": "1.000000", "measured_m3": None, "measured_eur": "9.00", "fixed_eur": "4.00"}
+    nothing = {"estimated_by": None, "estimated_m3": None, "estimated_kwh": None}
+    statement["statements"][0]["heat"] |= {"hot_water": water | nothing}
+    assert "warmwatermeter" not in household(statement)
+    told = {"estimated_by": method, "estimated_m3": m3, "estimated_kwh": kwh}
+    statement["statements"][0]["heat"] |= {"hot_water": water | told}
+    found = " ".join(household(statement).split())
+    assert says in found
+    assert "warmtemeter" not in found
+
+
 def test_a_household_reads_what_hot_water_costs(statement: dict[str, Any]) -> None:
     assert "Warm water" not in household(statement)
     statement["statements"][0]["heat"]["hot_water"] = {

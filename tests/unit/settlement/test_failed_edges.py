@@ -62,7 +62,7 @@ def series_of(community: Community, used: Mapping[str, Hours]) -> dict[str, Seri
 
 def failures_of(community: Community, used: Mapping[str, Hours], until: int = SIZE) -> tuple[Failure, ...]:
     bounds = readings.boundaries(community, JANUARY)
-    return failedmeters.failures_of(community, series_of(community, used), bounds, bounds[until])
+    return failedmeters.failures_of(community, "heat", series_of(community, used), bounds, bounds[until])
 
 
 def estimated(
@@ -74,7 +74,7 @@ def estimated(
         for one in spells
     }
     failures, series = failures_of(community, used), series_of(community, used)
-    return failedmeters.estimate(community, JANUARY, spells, series, spans, failures, compared or {})
+    return failedmeters.estimate(community, "heat", JANUARY, spells, series, spans, failures, compared or {}, {})
 
 
 def of_flat(failed: Failed, flat: str = "A") -> list[Substitute]:
@@ -90,8 +90,8 @@ def test_the_rule_of_a_month_is_the_latest_that_began_by_its_first_day() -> None
     rules[1]["failed_meters"] = "estimate"
     community = build(tree | {"heat": rules}, "the case").community
     months = [DECEMBER, JANUARY, JANUARY.shift(1), JANUARY.shift(2), Month(2023, 12)]
-    assert [failedmeters.estimates(community, month) for month in months] == [False, True, True, False, False]
-    assert not failedmeters.estimates(community.model_copy(update={"heat": None}), JANUARY)
+    assert [bool(failedmeters.kinds(community, month)) for month in months] == [False, True, True, False, False]
+    assert failedmeters.kinds(community.model_copy(update={"heat": None}), JANUARY) == ()
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_months_are_compared_with_only_where_something_is_estimated(
 
     community = build(house.tree(areas, failed_meters="estimate"), "the case").community
     known = house.quantities(areas, used, START, END)
-    assert failedmeters.references(community, JANUARY, known) == months
+    assert failedmeters.references(community, JANUARY, known) == tuple(("heat", month) for month in months)
     as_read = build(house.tree(areas), "the case").community
     assert failedmeters.references(as_read, JANUARY, known) == ()
 
@@ -123,7 +123,7 @@ def test_a_month_to_compare_with_is_known_where_all_meters_of_a_flat_are() -> No
             return None if meter == lost and hour == december else 1000
 
         known = house.quantities(["A", "B", "C", "D", "A2", "B2"], used, december, START)
-        return failedmeters.totals(community, DECEMBER, known)
+        return failedmeters.totals(community, "heat", DECEMBER, known, {})
 
     kwh = SIZE * 10**6
     assert totals("") == {"A": 2 * kwh, "B": 2 * kwh, "C": kwh, "D": kwh}
@@ -302,7 +302,7 @@ def test_where_no_other_flat_knows_enough_nothing_is_estimated() -> None:
 
 def said(community: Community, failed: Failed) -> list[tuple[str, str, str | None]]:
     spells = tariffs.spells(community, JANUARY)
-    return [(one.code, one.text, one.meter) for one in failedmeters.findings(community, failed, spells)]
+    return [(one.code, one.text, one.meter) for one in failedmeters.findings(community, "heat", failed, spells)]
 
 
 def test_every_estimate_is_said_spell_by_spell_in_its_own_unit() -> None:

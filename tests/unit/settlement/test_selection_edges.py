@@ -96,7 +96,7 @@ def test_two_selections_are_one_in_order_of_time() -> None:
 def test_only_heat_meters_are_compared_with_another_month() -> None:
     before, times = FEBRUARY.shift(-1), [BEGIN - 800 * HOUR, BEGIN - 10 * HOUR, BEGIN + 3 * HOUR, BEGIN + 9 * HOUR]
     given = {name: known(times) for name in ("el-A", "heat-A", "heat-B", "boiler")}
-    found = selection.compared(finaltown.town(), before, given)
+    found = selection.compared(finaltown.town(), "heat", before, given)
     assert {name: one.times for name, one in found.items()} == {
         name: tuple(times[:3]) for name in ("heat-A", "heat-B")
     }  # fmt: skip
