@@ -51,6 +51,8 @@ UNITS = {
     "fixed": ("days",),
     "heat_fixed": ("m²·days", "days"),
     "heat_measured": ("kWh", "units", "m²·days", "days"),
+    "hot_water_fixed": ("m²·days", "days"),
+    "hot_water_measured": ("kWh", "m³", "m²·days", "days"),
 }
 FAULTS = (OSError, KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, RecursionError)
 
@@ -772,7 +774,9 @@ def quantities(month: Month) -> None:
                 demand(line["unit"] == "kWh", f"{label}: unit of {charge['code']}.")
             elif line["quantity"] is not None:
                 demand(line["unit"] in UNITS.get(charge["code"], (line["unit"],)), f"{label}: a unit is another.")
-                demand(Fraction(line["quantity"]) == basis, f"{label}: quantity of {charge['code']}.")
+                # Heat that hot water took, worked out from m3, may be a fraction of a milliwatt-hour.
+                exact = Fraction(half_up(basis * 10**6), 10**6) if line["unit"] == "kWh" else basis
+                demand(Fraction(line["quantity"]) == exact, f"{label}: quantity of {charge['code']}.")
 
 
 def balances(month: Month) -> None:

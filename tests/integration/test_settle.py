@@ -165,10 +165,15 @@ def test_a_database_that_is_away_is_one_sentence(monkeypatch: pytest.MonkeyPatch
     assert "Traceback" not in said
 
 
-def test_a_month_with_a_failed_heat_meter_settles_the_same_from_both_sides(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["heat", "hot"])
+def test_a_month_with_a_failed_meter_settles_the_same_from_both_sides(run: Run, tmp_path: Path, kind: str) -> None:
     """Estimates look back to the month before and to last year; an export holds what they need, and no more."""
     areas = {"A": "50", "B": "50", "C": "50", "D": "80", "E": "80"}
     town = heathouse.tree(areas, failed_meters="estimate")
+    if kind == "hot":
+        town = heathouse.with_water(
+            heathouse.tree(areas, failed_meters="estimate", hot_water={"measured_percent": "60"})
+        )
     town["households"][0]["until"] = "2026-01-21"
     (tmp_path / "community.yaml").write_text(json.dumps(town), encoding="utf-8")
     failed = datetime(2026, 1, 12, tzinfo=UTC)
@@ -177,8 +182,11 @@ def test_a_month_with_a_failed_heat_meter_settles_the_same_from_both_sides(run: 
         count = 100
         for hour in heathouse.hours(datetime(2024, 12, 20, tzinfo=UTC), datetime(2026, 2, 2, tzinfo=UTC))[::6]:
             count += place * hour.month
-            if flat != "A" or hour < failed:
-                rows.append(f"{hour:%Y-%m-%dT%H:%M:%SZ},heat-{flat},{count}")
+            rows += [
+                f"{hour:%Y-%m-%dT%H:%M:%SZ},{meter['id']},{count}"
+                for meter in town["meters"]
+                if meter["flat"] == flat and (meter["id"] != f"{kind}-A" or hour < failed)
+            ]
     (tmp_path / "readings.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     run("apply", tmp_path / "community.yaml")
     run("import", tmp_path / "readings.csv", "--yes")
@@ -189,11 +197,12 @@ def test_a_month_with_a_failed_heat_meter_settles_the_same_from_both_sides(run: 
     # Replaying everything there ever was gives the same too.
     assert replayed(run, tmp_path, "2026-01", tmp_path / "whole") == settled
     heat = {entry["party"]: entry["heat"] for entry in json.loads(settled["statement.json"])["statements"]}
-    assert heat["h-A"]["estimated_by"] == "same_flat_last_year"
+    estimated = heat["h-A"] if kind == "heat" else heat["h-A"]["hot_water"]
+    assert estimated["estimated_by"] == "same_flat_last_year"
     exported = (tmp_path / "exported" / "readings.csv").read_text(encoding="utf-8")
     assert not any(f"2025-0{month}-15" in exported for month in range(2, 10))
-    assert "2025-01-15" in exported
-    assert "2025-12-15" in exported
+    for day in ("2025-01-15", "2025-12-15"):
+        assert {row.split(",")[1].split("-")[0] for row in exported.split() if row.startswith(day)} == {kind}
 
 
 def test_corrections_of_the_stock_are_kept_exported_and_replayed(filled: Run, tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from core.communityfile import load
+from core.communityfile import build, load
 from core.db import config
 from core.db.connection import Connection, connect
 from core.db.readings import insert_readings
@@ -19,6 +20,7 @@ from settlement.month import settle
 from settlement.selection import used
 from settlement.statement import document
 from tests.data.synthetic import generate
+from tests.support import heathouse
 
 DATA = Path(generate.__file__).parent
 NOW = datetime(2026, 2, 3, 12, tzinfo=UTC)
@@ -65,3 +67,28 @@ def test_a_month_from_stored_intervals_is_the_month_from_readings(filled: Connec
     for one in both:
         del one["findings"], one["result_sha256"]
     assert both[0] == both[1]
+
+
+def test_a_month_with_a_failed_hot_water_meter_looks_back_for_it_too(database_url: str) -> None:
+    """What estimates compare with is no row of the month, so such a month is taken from readings."""
+    areas = {"A": "50", "B": "50", "C": "50", "D": "80", "E": "80"}
+    tree = heathouse.tree(areas, failed_meters="estimate", hot_water={"measured_percent": "60"})
+    file = build(heathouse.with_water(tree), "the example")
+    begin, failed, end = (heathouse.utc(text) for text in ("2025-11-29 00:00", "2026-01-12 00:00", "2026-02-02 00:00"))
+    hours = heathouse.hours(begin, end)[::6]
+    rows = [
+        (meter.id, hour, Decimal(number))
+        for meter in file.community.meters
+        for number, hour in enumerate(hours)
+        if meter.id != "hot-A" or hour < failed
+    ]
+    with connect(database_url, autocommit=True) as connection:
+        config.apply(connection, file, NOW, "test")
+        insert_readings(connection, "example", rows, "test")
+        derive.update(connection, "example", NOW)
+        community = config.load(connection, "example").community
+        exact = settle(community, MONTH, used(community, MONTH, store.month_readings(connection, community, MONTH)))
+        (stored,) = settle_stored(connection, community, [MONTH])
+    assert document(stored, "") == document(exact, "")
+    water = next(entry["heat"]["hot_water"] for entry in document(exact, "")["statements"] if entry["flat"] == "A")
+    assert water["estimated_by"] == "same_flat_last_month"
