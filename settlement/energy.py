@@ -142,7 +142,7 @@ def _compared(community: Community, month: Month, known: Readings) -> tuple[Read
     found: dict[Kind, dict[Month, Totals]] = {}
     for kind, before in failedmeters.references(community, month, own):
         then = selection.compared(community, kind, before, known)
-        totals = failedmeters.totals(community, kind, before, then, _worth(community, kind, month))
+        totals = failedmeters.totals(community, kind, before, then, _worth(community, month))
         found.setdefault(kind, {})[before] = totals
     return own, found
 
@@ -159,16 +159,14 @@ def _failed(
     if kind not in failedmeters.kinds(community, month):
         return None
     failures = failedmeters.failures_of(community, kind, found.series, found.bounds, found.until)
-    compared, worth = found.compared.get(kind, {}), _worth(community, kind, month)
+    compared, worth = found.compared.get(kind, {}), _worth(community, month)
     return failedmeters.estimate(community, kind, month, spells, found.series, spans, failures, compared, worth)
 
 
-def _worth(community: Community, kind: Kind, month: Month) -> Worth:
-    """Tell what meters of a kind are compared by: earlier months too by the rule of the month that is settled."""
+def _worth(community: Community, month: Month) -> Worth:
+    """Tell what hot water meters are compared by: earlier months too by the rule of the month that is settled."""
     rule = heat.rule_of(community, month)
-    if kind == "heat" or rule is None or rule.hot_water is None:
-        return {}
-    return hotwater.worth(community, rule.hot_water)
+    return hotwater.worth(community, rule.hot_water) if rule and rule.hot_water else {}
 
 
 def _up_to_now(findings: list[Finding], bounds: Sequence[int], known: Readings, horizon: int) -> list[Finding]:

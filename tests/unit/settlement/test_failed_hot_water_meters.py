@@ -92,6 +92,7 @@ def test_by_default_what_failed_stays_as_read_and_the_flat_is_named() -> None:
 
 def test_without_a_pool_of_hot_water_its_failed_meters_change_nothing() -> None:
     town = house.with_water(house.tree(AREAS, failed_meters="estimate"))
+    town["meters"][-1]["unit"] = "kWh"
     broken, working = settle(silent("A"), town=town), settle(litres, town=town)
     assert [entry["heat"] for entry in broken["statements"]] == [entry["heat"] for entry in working["statements"]]
     assert codes(broken) == {"no-readings"}
@@ -99,6 +100,8 @@ def test_without_a_pool_of_hot_water_its_failed_meters_change_nothing() -> None:
     begin = utc("2024-11-30 23:00")
     known = house.quantities(AREAS, silent("A"), begin, END, "hot")
     assert {len(one.times) for one in selected(community, JANUARY, known).values()} == {2, 744 + 2}
+    both = settle(silent("A"), town=town, heat=silent("A", base=rooms))
+    assert both["statements"][0]["heat"]["estimated_by"] == "alike_flats"
 
 
 def test_a_working_building_is_charged_the_same_with_the_rule() -> None:
