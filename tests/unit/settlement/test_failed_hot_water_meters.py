@@ -6,14 +6,12 @@ a m3 of it takes 125 kWh.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from core.communityfile import build
 from core.time import Month, microseconds
@@ -409,109 +407,3 @@ def test_long_gaps_of_hot_water_are_bridged_before_anything_has_failed() -> None
     told = settled(town, known | {"hot-A": register}, JANUARY)[1]
     assert estimate_of(told) == (None, None, None)
     assert water_of(told)["measured_m3"] == "9.000000"
-
-
-# The whole rule again
-
-
-@settings(max_examples=12, deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(20, 120), st.integers(0, 9), st.booleans()), min_size=3, max_size=6),
-    st.sets(st.integers(0, 5), max_size=2),
-    st.integers(0, 700),
-    st.booleans(),
-    st.sampled_from(["m3", "kWh", "both"]),
-    st.sampled_from(["50", "57.5"]),
-    st.booleans(),
-)
-def test_every_estimate_is_the_rule_and_the_pools_add_up(
-    homes: list[tuple[int, int, bool]],
-    broken: set[int],
-    first: int,
-    moves: bool,
-    units: str,
-    warm: str,
-    earlier: bool,
-) -> None:
-    """Recomputed with fractions: floor areas, and litres or Wh by the hour; of December where it is known."""
-    flats = {f"F{number}": str(area) for number, (area, _, _) in enumerate(homes)}
-    failed = {f"F{number}" for number in broken if number < len(homes)}
-    since = START + timedelta(hours=first)
-    unit = {
-        flat: units if units != "both" else "m3" if volume else "kWh"
-        for flat, (_, _, volume) in zip(flats, homes, strict=True)
-    }
-    mixed = len(set(unit.values())) == 2
-    per_litre = Fraction(5, 2) * (Fraction(warm) - 10)  # Wh
-
-    def use(flat: str, hour: datetime) -> int:
-        return 10 * homes[int(flat[1:])][1] * (hour.hour + 1) * (2 if hour < START else 1)
-
-    def compared(flat: str, when: list[datetime]) -> Fraction:
-        return sum(use(flat, hour) for hour in when) * (per_litre if mixed and unit[flat] == "m3" else Fraction(1))
-
-    def heat_of(flat: str, amount: Fraction) -> Fraction:
-        return amount * per_litre if unit[flat] == "m3" and not mixed else amount
-
-    begin = utc("2025-11-30 23:00") if earlier else START
-    known = house.quantities(
-        flats, lambda flat, hour: None if flat in failed and hour >= since else use(flat, hour), begin, END, "hot"
-    )
-    known |= house.quantities(flats, lambda flat, hour: 1000, START, END)
-    town = town_of(flats, water=APART | {"warm_celsius": warm})
-    for meter in town["meters"]:
-        if meter["measures"] == "hot_water":
-            meter["unit"] = unit[meter["flat"]]
-    if moves and failed:
-        household = next(one for one in town["households"] if one["flat"] == min(failed))
-        household["until"] = "2026-01-16"
-        town["households"].append({"id": "h-new", "flat": min(failed), "from": "2026-01-16"})
-    whole, statement = settled(town, known, JANUARY)
-    areas = {flat: Fraction(area) for flat, area in flats.items()}
-    lost = 744 - first
-    share = sum((areas[flat] for flat in failed), Fraction(0)) / sum(areas.values())
-    by_fixed = lost > 24 and share > Fraction(1, 4)
-    assert ("hot-water-by-fixed-measure" in codes(statement)) is by_fixed
-    basis: dict[str, Fraction] = {}
-    warmth = Fraction(0)
-    december = house.hours(utc("2025-11-30 23:00"), START)
-    for entry in statement["statements"]:
-        party, flat, told = entry["party"], entry["flat"], entry["heat"]["hot_water"]
-        start, end = (datetime.fromisoformat(entry[name]).replace(tzinfo=UTC) - HOUR for name in ("from", "until"))
-        own = [hour for hour in house.hours(start, end) if flat not in failed or hour < since]
-        measured = compared(flat, own)
-        assert abs(Fraction(told["measured_kwh"]) * 1000 - heat_of(flat, measured)) < Fraction(1, 1000)
-        missing = [hour for hour in house.hours(start, end) if hour not in own]
-        estimated = Fraction(0)
-        if lost > 24 and missing and not by_fixed:
-            working = [one for one in flats if one not in failed]
-            then = sum(compared(one, december) for one in working)
-            now = sum(compared(one, missing) for one in working)
-            alike = [one for one in working if 5 * abs(areas[one] - areas[flat]) <= areas[flat]]
-            if earlier and then:
-                method = "same_flat_last_month"
-                estimated = compared(flat, december) * now / then
-            else:
-                method = "alike_flats" if alike else "building"
-                used = alike or working
-                estimated = sum(compared(one, missing) for one in used) * areas[flat]
-                estimated /= sum(areas[one] for one in used)
-            assert told["estimated_by"] == method
-            estimated = Fraction(round(estimated * 1000 + Fraction(1, 10**9)), 1000)  # half-up
-            assert Fraction(told["estimated_kwh"]) * 1000 == round(heat_of(flat, estimated) * 1000) / Fraction(1000)
-        else:
-            assert told["estimated_by"] == ("fixed_measure" if by_fixed else None)
-            assert told["estimated_kwh"] is None
-        days = (date.fromisoformat(entry["until"]) - date.fromisoformat(entry["from"])).days
-        basis[party] = areas[flat] * days if by_fixed else measured + estimated
-        warmth += heat_of(flat, measured + estimated)
-    supplied = Fraction(744 * 1000 * len(flats)) + warmth
-    assert whole.heat is not None
-    pool = whole.heat.hot_water_measured + whole.heat.hot_water_fixed
-    assert abs(pool - 100_000 * warmth / supplied) <= Fraction(1, 2)
-    paid = {party: Fraction(amount) for party, amount in amounts(statement, "hot_water_measured").items()}
-    assert 100 * sum(paid.values()) == whole.heat.hot_water_measured
-    for party, part in basis.items():
-        if pool:
-            exact = whole.heat.hot_water_measured * part / sum(basis.values())
-            assert abs(100 * paid.get(party, Fraction(0)) - exact) < 1
