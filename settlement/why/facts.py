@@ -234,7 +234,7 @@ class _Books:
         """Return pellets burnt [kg], their price [cents/kg], and the pool's invoices [cents]."""
         whole = self._pool("heat_measured") + self._pool("heat_fixed")
         fuel = self.document["pellets"]
-        if fuel is None or not whole:
+        if fuel is None or not any(one["heat"] for one in self.entries):  # nobody pays for what is burnt
             return Fraction(0), Fraction(0), Fraction(whole)
         water = self._pool("hot_water_measured") + self._pool("hot_water_fixed")
         part = Fraction(whole, whole + water) if whole + water else Fraction(1)  # hot water apart has its part of both
