@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from collector.catalogue import load, published
@@ -142,7 +142,8 @@ def aimed(draw, profile: Profile) -> bytes:
     if rule is not None and rule.time is not None:
         place(tree, rule.time, draw(times[rule.time_format]))
     for mark in profile.identify:
-        place(tree, mark.path or "/", draw(st.sampled_from([*mark.equals, *mark.starts_with])))
+        # A device that is only told by what it is not has nothing there that it expects.
+        place(tree, mark.path or "/", draw(st.sampled_from([*mark.equals, *mark.starts_with, *mark.not_equals])))
     return json.dumps(tree).encode()
 
 
@@ -180,6 +181,16 @@ def topics(profile: Profile) -> st.SearchStrategy[str]:
 
 def printed(found: Decoded) -> str:
     return json.dumps([item.line() for item in (*found.values, *found.refused)])
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.id)
+def test_every_profile_has_documents_aimed_at_it(profile: Profile) -> None:
+    @settings(max_examples=2, phases=[Phase.generate], database=None)
+    @given(aimed(profile))
+    def looks(content: bytes) -> None:
+        assert isinstance(json.loads(content), dict)
+
+    looks()
 
 
 @given(st.sampled_from(PROFILES), st.data())
