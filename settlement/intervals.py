@@ -108,8 +108,7 @@ def _shapers(community: Community, known: Readings, bounds: Sequence[int]) -> di
         measured = {meter.id: intervals(community, meter, known.get(meter.id), grid)[0] for meter in kind}
         estimator = Estimator(community, grid, measured)
         for meter in kind:
-            if meter.id in gaps:
-                shapers[meter.id] = _only(estimator, {start for start, _ in gaps[meter.id]})
+            shapers[meter.id] = _only(estimator, {start for start, _ in gaps[meter.id]})
     return shapers
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from typing import assert_never
 
 from core.community import Community
 from core.keys import KEYS
@@ -113,6 +114,8 @@ def _credit(slot: Slot, spans: Mapping[Spell, range], sun: Sun, owner: Spell) ->
         case "unused_share":
             for spell, span in spans.items():
                 credit[spell] += slot.total(sun.unused[spell.flat], span)
+        case never:
+            assert_never(never)
     return credit
 
 

@@ -246,6 +246,12 @@ def test_missing_quantities_of_a_file_are_lost_and_named(gone: range) -> None:
     assert found == [(instant(gone.start), instant(gone.stop))]
 
 
+def test_of_a_boiler_that_was_never_read_all_is_one_hole() -> None:
+    community = town()
+    for known in (None, MeterReadings("register", [], [])):
+        assert uncounted(community, community.meters[0], known, instant(3), instant(9)) == [(instant(3), instant(9))]
+
+
 def test_a_boiler_that_was_read_throughout_has_no_holes() -> None:
     assert unknown(boilers(0)) == []
     known = MeterReadings("interval", [instant(hour) for hour in range(HOURS)], [Decimal(4)] * HOURS)
