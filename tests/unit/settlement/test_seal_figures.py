@@ -73,6 +73,19 @@ def test_what_a_flat_is_entitled_to_counts_the_common_area_where_it_has_a_meter_
     assert [[part["weight"] for part in one["parts"]] for one in own] == [[weight] for weight in told]
 
 
+def test_who_moves_on_the_day_the_price_changes_has_a_part_of_one_price_only() -> None:
+    prices = [tariff(), tariff(solar_eur_per_kwh="0.30") | {"from": "2026-02-11"}]
+    moves = [
+        {"id": "h-old", "flat": "F1", "from": "2025-01-01", "until": "2026-02-11"},
+        {"id": "h-new", "flat": "F1", "from": "2026-02-11"},
+        {"id": "h-F2", "flat": "F2", "from": "2025-01-01"},
+    ]
+    month, _ = house(tariffs=prices, households=moves)
+    found = {label.split("|")[0]: one["parts"] for label, one in figures.totals(month)["entries"].items()}
+    used = {who: [part and part["consumed_mwh"] // 10**6 for part in parts] for who, parts in found.items()}
+    assert used == {"h-old": [240, None], "h-new": [None, 432], "h-F2": [240, 432]}
+
+
 def test_heat_of_two_meters_is_what_is_known_of_them_and_nothing_only_where_neither_was_read() -> None:
     town = tree(2, settlement_interval="1h")
     town["meters"] += [{"id": name, "measures": "heat", "flat": "F1", "unit": "kWh"} for name in ("h-1", "h-2", "h-3")]
