@@ -117,14 +117,17 @@ def _steps(start: _State, end: _State, warmth: Fraction, same_rule: Divided | No
     """Yield the state after each step, the first of which leaves ``start`` and the last of which reaches ``end``."""
     old, new = start.facts, end.facts
     stay = new.lived / old.lived
-    state = start.having(
-        lived=new.lived,
-        used=old.used * stay,
-        used_by_others=old.used_by_others + old.used * (1 - stay),
-        heat=old.heat * stay,
-        heat_of_others=old.heat_of_others + old.heat * (1 - stay),
-        by_area=old.by_area * stay,
-        by_common_area=old.by_common_area * stay,
+    state = replace(
+        start.having(
+            lived=new.lived,
+            used=old.used * stay,
+            used_by_others=old.used_by_others + old.used * (1 - stay),
+            heat=old.heat * stay,
+            heat_of_others=old.heat_of_others + old.heat * (1 - stay),
+            by_area=old.by_area * stay,
+            by_common_area=old.by_common_area * stay,
+        ),
+        credit=start.credit * stay,
     )
     yield "days", state
     state = replace(

@@ -83,14 +83,15 @@ def test_everything_changed_and_every_step_is_on_paper() -> None:
     with it, is due to the key.
     """
     april = 900 * 1.2 + 1520 * 1.1 - 52
-    # Half the days: 25 of 200 kWh used, so 15 kWh of sun; 150 of 1200 kWh of heat, half of both shares by area.
-    days = (15 * 20 - 40 + 50 + 120) * 1.2 + 8000 * (0.6 * 0.125 + 0.4 * 0.05) * 1.1 - 52
-    # Twice the sun: 30 kWh and 16 credited. By the table 120 for 80: heat is 1.5 times as much, 1800 kWh of 0.2 kg.
-    weather = (30 * 20 - 80 + 50 + 120) * 1.2 + (360 * 30 + 800) * 0.095 * 1.1 - 52
+    # Half the days: 25 of 200 kWh used, so 15 kWh of sun, and half of what it was credited; 150 of 1200 kWh of heat,
+    # half of both shares by area.
+    days = (15 * 20 - 20 + 50 + 120) * 1.2 + 8000 * (0.6 * 0.125 + 0.4 * 0.05) * 1.1 - 52
+    # Twice the sun: 30 kWh and 8 credited. By the table 120 for 80: heat is 1.5 times as much, 1800 kWh of 0.2 kg.
+    weather = (30 * 20 - 40 + 50 + 120) * 1.2 + (360 * 30 + 800) * 0.095 * 1.1 - 52
     # 75 of 250 kWh used: 200 x 1.2 x 0.3 = 72 kWh of sun. 425 of 2000 kWh of heat.
-    own_use = (72 * 20 - 80 + 50 + 120) * 1.2 + (400 * 30 + 800) * (0.6 * 0.2125 + 0.02) * 1.1 - 52
+    own_use = (72 * 20 - 40 + 50 + 120) * 1.2 + (400 * 30 + 800) * (0.6 * 0.2125 + 0.02) * 1.1 - 52
     # 75 of 300 kWh used: 60 kWh of sun. 425 of 1700 kWh of heat. A twentieth of the common area again.
-    others_use = (60 * 20 - 80 + 100 + 120) * 1.2 + (340 * 30 + 800) * (0.6 * 0.25 + 0.02) * 1.1 - 52
+    others_use = (60 * 20 - 40 + 100 + 120) * 1.2 + (340 * 30 + 800) * (0.6 * 0.25 + 0.02) * 1.1 - 52
     # 40 kWh given where 50 would be by use alone, 20 of 50 kWh left over credited; 20 kWh for the common area.
     key = (40 * 20 - 100 + 110 + 120) * 1.2 + (340 * 30 + 800) * (0.5 * 0.25 + 0.5 * 0.08) * 1.1 - 52
     # 0.3 kg for one kWh.
@@ -99,10 +100,10 @@ def test_everything_changed_and_every_step_is_on_paper() -> None:
     costs = (1120 + 165 + 140) * 1.1 + (510 * 40 + 1800) * 0.165 * 1.2 - 52
     paper = [april, days, weather, own_use, others_use, key, losses, price, costs, costs + 70 + 22]
     assert [round(one, 2) for one in paper] == [
-        2700, 1300, 1988.2, 3860.8, 3613, 3060.5, 3986.15, 5658.1, 5911.1, 6003.1
+        2700, 1324, 2036.2, 3908.8, 3661, 3060.5, 3986.15, 5658.1, 5911.1, 6003.1
     ]  # fmt: skip
     assert told(APRIL, NOVEMBER) == parts(
-        days="-1400", weather="688.2", own_use="1872.6", others_use="-247.8", key="-552.5", losses="925.65",
+        days="-1376", weather="712.2", own_use="1872.6", others_use="-247.8", key="-600.5", losses="925.65",
         price="1671.95", costs="253", corrections="70", other="22",
     )  # fmt: skip
 
@@ -110,17 +111,17 @@ def test_everything_changed_and_every_step_is_on_paper() -> None:
 def test_what_the_old_rule_gives_of_the_new_month_parts_the_key_from_the_hours() -> None:
     """By the old rule it would have had 50 kWh and 13.5 of 60 kWh left over, the common area 15 kWh.
 
-    Of its hours, and not of the key, is what lies between 60 kWh and 16 credited, as in April, and these figures:
-    (1000 - 67.5 - 1200 + 80) x 1.2 = -225. Days changed 25 kWh, the sun 100, own use 50, others' 50: a cent a kWh.
+    Of its hours, and not of the key, is what lies between 60 kWh and 8 credited, as in April, and these figures:
+    (1000 - 67.5 - 1200 + 40) x 1.2 = -273. Days changed 25 kWh, the sun 100, own use 50, others' 50: 273/225 a kWh.
     """
     same_rule = Divided(
         sun=Fraction(200), surplus=Fraction(60), used=Fraction(75), used_by_others=Fraction(225), given=Fraction(50),
         credited=Fraction("13.5"), common_sun=Fraction(15),
     )  # fmt: skip
-    others_use = (60 * 20 - 80 + 105 + 120) * 1.2 + 11000 * 0.17 * 1.1 - 52  # the common area with 15 kWh
-    assert round(others_use - 3860.8, 2) == -241.8
+    others_use = (60 * 20 - 40 + 105 + 120) * 1.2 + 11000 * 0.17 * 1.1 - 52  # the common area with 15 kWh
+    assert round(others_use - 3908.8, 2) == -241.8
     assert told(APRIL, NOVEMBER, same_rule) == parts(
-        days="-1425", weather="588.2", own_use="1822.6", others_use="-291.8", key="-333.5", losses="925.65",
+        days="-1406.333", weather="590.867", own_use="1811.933", others_use="-302.467", key="-333.5", losses="925.65",
         price="1671.95", costs="253", corrections="70", other="22",
     )  # fmt: skip
 
@@ -128,18 +129,18 @@ def test_what_the_old_rule_gives_of_the_new_month_parts_the_key_from_the_hours()
 def test_under_the_same_rules_nothing_is_due_to_the_key() -> None:
     """What others count by area, and the sun of the common area, then are others'; the hours are divided by kWh.
 
-    (700 - 1120) x 1.2 = -504, over 225 kWh: -2.24 for each.
+    (700 - 1160) x 1.2 = -552, over 225 kWh: -2.453 for each.
     """
     after = having(NOVEMBER, sharing_rule=APRIL.sharing_rule, heat_rule=APRIL.heat_rule, measured_part="0.6")
-    others_use = (60 * 20 - 80 + 110 + 120) * 1.2 + 11000 * (0.6 * 0.25 + 0.4 * 0.08) * 1.1 - 52
-    assert round(others_use - 3860.8, 2) == -90.6
+    others_use = (60 * 20 - 40 + 110 + 120) * 1.2 + 11000 * (0.6 * 0.25 + 0.4 * 0.08) * 1.1 - 52
+    assert round(others_use - 3908.8, 2) == -90.6
     losses = 170 * 30 * 0.182 * 1.1  # 510 kg for 340, of which it pays 0.6 x 0.25 + 0.4 x 0.08
     price = (1375 * 1.1 - 930 * 1.2) + (21200 * 1.2 - 16100 * 1.1) * 0.182
     costs = 1000 * 0.182 * 1.2 + 55
     assert [round(one, 2) for one in (losses, price, costs)] == [1021.02, 1803.36, 273.4]
     # 1425 cents of electricity with 1.1, 22200 x 0.182 of heat with 1.2, lines of 40.
     assert told(APRIL, having(after, total="6455.98")) == parts(
-        days="-1456", weather="464.2", own_use="1760.6", others_use="-202.6",  # of the hours -56, -224, -112, -112
+        days="-1437.333", weather="466.867", own_use="1749.933", others_use="-213.267",  # by kWh: 25, 100, 50, 50
         losses="1021.02", price="1803.36", costs="273.4", corrections="70", other="22",
     )  # fmt: skip
 
