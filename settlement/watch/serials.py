@@ -55,7 +55,7 @@ def twins(rows: Iterable[Serial]) -> list[Twin]:
         if known is None or known.text != row.text:
             now[row.device, row.point] = row
     holders: defaultdict[str, dict[str, Serial]] = defaultdict(dict)
-    for row in now.values():
+    for row in sorted(now.values(), key=lambda row: row.time):  # of two points the earlier says since when
         holders[row.text].setdefault(row.device, row)
     found = []
     for serial, devices in holders.items():
