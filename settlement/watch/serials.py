@@ -50,7 +50,7 @@ def changes(rows: Iterable[Serial]) -> list[Change]:
 def twins(rows: Iterable[Serial]) -> list[Twin]:
     """Return every device that now gives the serial number of another one; both of a pair are named."""
     now: dict[tuple[str, str], Serial] = {}
-    for row in sorted(_meaningful(rows), key=lambda row: row.time):
+    for row in sorted(_meaningful(rows)):  # by time, each point of a device
         known = now.get((row.device, row.point))
         if known is None or known.text != row.text:
             now[row.device, row.point] = row

@@ -97,8 +97,9 @@ def test_a_device_that_says_its_number_at_two_points_is_not_its_own_twin() -> No
     assert twins([said("a", 1, "E1"), said("a", 2, "E1", point="gas")]) == []
 
 
-def test_a_device_with_a_number_at_two_points_has_it_since_the_earlier_of_them() -> None:
-    rows = [said("a", 1, "E7"), said("a", 3, "E1", point="gas"), said("a", 5, "E1"), said("b", 4, "E1")]
+@pytest.mark.parametrize(("early", "late"), [("gas", "serial"), ("serial", "gas")])
+def test_a_device_with_a_number_at_two_points_has_it_since_the_earlier_of_them(early: str, late: str) -> None:
+    rows = [said("a", 1, "E7", late), said("a", 3, "E1", early), said("a", 5, "E1", late), said("b", 4, "E1")]
     assert twins(rows) == [Twin("a", "b", day(3), "E1"), Twin("b", "a", day(4), "E1")]
 
 

@@ -10,7 +10,8 @@ from typing import Literal
 import pytest
 
 from core.community import Measures, Meter
-from settlement.watch.standstill import HISTORY, RULES, Course, Past, crawling, frozen, suspects, witnesses
+from settlement.watch import standstill
+from settlement.watch.standstill import Course, Past, crawling, frozen, suspects, witnesses
 
 STILL = Course(Decimal(7), Decimal(7), Decimal(7), Decimal(7), None, None)
 MOVES = Course(Decimal(8), Decimal(7), Decimal(7), Decimal(8), None, None)
@@ -36,7 +37,9 @@ def slowed(times: str) -> Course:
 
 
 def test_from_how_many_days_each_kind_is_looked_at_and_who_can_tell() -> None:
-    assert {kind: (rule.least.total_seconds() / 86_400, rule.companions) for kind, rule in RULES.items()} == {
+    assert {
+        kind: (rule.least.total_seconds() / 86_400, rule.companions) for kind, rule in standstill.RULES.items()
+    } == {
         "electricity": (2, "electricity"),
         "grid_import": (2, "grid_import"),
         "solar_generation": (2, "solar_generation"),
@@ -45,7 +48,7 @@ def test_from_how_many_days_each_kind_is_looked_at_and_who_can_tell() -> None:
         "heat_produced": (2, "heat"),
         "pellet_stock": (7, "heat_produced"),
     }
-    assert timedelta(days=28) == HISTORY
+    assert timedelta(days=28) == standstill.HISTORY
 
 
 # ---- standing still

@@ -1,0 +1,216 @@
+"""Doubts at the edges of their rules: what a named connection tells, runs of jumps, and other units for a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import pytest
+
+from core.community import Community
+from core.time import microseconds, parse_time
+from settlement.model import MeterReadings
+from settlement.watch import doubts as rule
+from settlement.watch.doubts import Doubt, doubts
+from tests.support.watchtown import town
+
+MINUTE = 60_000_000
+START = microseconds(parse_time("2026-01-10T23:00:00Z"))
+NARROW = town(max_kw="1")
+"""One kW: a rise of a kWh at once is a jump here, though not where nothing is said of the connection."""
+
+
+def look(
+    values: Mapping[int, str | Decimal], community: Community = NARROW, swapped: tuple[int, ...] = ()
+) -> list[Doubt]:
+    """Look at a register read at minutes."""
+    times = tuple(START + minute * MINUTE for minute in sorted(values))
+    known = MeterReadings("register", times, tuple(Decimal(values[minute]) for minute in sorted(values)))
+    return doubts(community, community.meters[0], known, [START + minute * MINUTE for minute in swapped])
+
+
+def told(found: list[Doubt]) -> list[tuple[str, float, float, bool]]:
+    return [(one.code, (one.since - START) / MINUTE, (one.until - START) / MINUTE, one.explained) for one in found]
+
+
+def steady(first: int = 0, last: int = 300, start: str = "5000") -> dict[int, Decimal]:
+    """Six watt-hours a minute."""
+    return {minute: Decimal(start) + Decimal("0.006") * minute for minute in range(first, last + 1)}
+
+
+def raised(values: Mapping[int, Decimal], first: int, last: int, height: str = "1") -> dict[int, Decimal]:
+    """Shift what was read from one minute to another."""
+    return {minute: value + Decimal(height) * (first <= minute <= last) for minute, value in values.items()}
+
+
+def test_two_days_around_an_instant_decide_about_it() -> None:
+    assert rule.CONTEXT == 48 * 60 * MINUTE
+
+
+# ---- away and back, as a named connection tells
+
+
+def test_a_jump_and_a_fall_back_have_strayed_though_only_the_named_connection_says_so() -> None:
+    assert told(look(raised(steady(), 100, 110))) == [("register-strayed", 100, 110, False)]
+
+
+def test_a_fall_and_a_jump_back_have_strayed_though_only_the_named_connection_says_so() -> None:
+    assert told(look(raised(steady(), 100, 250, height="-1"))) == [("register-strayed", 100, 250, False)]
+
+
+def test_two_that_strayed_one_after_the_other_are_two() -> None:
+    twice = raised(raised(steady(last=500), 100, 110), 300, 310)
+    assert told(look(twice)) == [("register-strayed", 100, 110, False), ("register-strayed", 300, 310, False)]
+
+
+def test_what_is_a_thousand_times_the_last_good_value_meanwhile_was_another_unit() -> None:
+    values = dict.fromkeys(range(30), "0.001") | dict.fromkeys(range(30, 35), "1.000")
+    values |= dict.fromkeys(range(35, 60), "0.001")
+    (one,) = look(values)
+    assert told([one]) == [("unit-slipped", 30, 34, False)]
+    assert (one.before, one.after) == ("0.001", "1.000")
+
+
+def test_what_goes_on_higher_than_it_can_have_counted_meanwhile_is_a_jump_and_a_fall() -> None:
+    values = raised(raised(steady(), 100, 110), 111, 300, height="0.5")
+    assert told(look(values)) == [("register-jumped", 99, 100, False), ("register-fell", 110, 111, False)]
+
+
+@pytest.mark.parametrize(("below", "strayed"), [("-0.067", True), ("-0.068", False)])
+def test_a_register_that_comes_back_may_be_one_step_below_and_no_more(below: str, strayed: bool) -> None:
+    # It had counted 0.066 kWh in eleven minutes, and is written to a thousandth.
+    values = raised(raised(steady(), 100, 109), 110, 300, height=below)
+    codes = [one.code for one in look(values)]
+    assert codes == (["register-strayed"] if strayed else ["register-jumped", "register-fell"])
+
+
+@pytest.mark.parametrize(("away", "strayed"), [(2879, True), (2880, False)])
+def test_who_is_away_for_more_than_two_days_has_not_strayed(away: int, strayed: bool) -> None:
+    # From the last good reading a minute before; a register of nobody at home.
+    values = dict.fromkeys(range(100), "5000.000") | dict.fromkeys(range(100, 100 + away), "5001.000")
+    values |= dict.fromkeys(range(100 + away, 3100), "5000.000")
+    codes = [one.code for one in look(values)]
+    assert codes == (["register-strayed"] if strayed else ["register-jumped", "register-fell"])
+
+
+def test_where_nothing_is_known_of_a_connection_a_fall_and_a_rise_are_no_way_back() -> None:
+    units = town(measures="heat", unit="units")
+    values = dict.fromkeys(range(100), "5000") | dict.fromkeys(range(100, 200), "4000")
+    values |= dict.fromkeys(range(200, 300), "4900")
+    assert told(look(values, units)) == [("register-fell", 99, 100, False)]
+
+
+@pytest.mark.parametrize(("after", "code"), [("50", "register-reset"), ("51", "register-fell")])
+def test_where_nothing_is_known_of_a_connection_a_reset_ends_at_a_hundredth(after: str, code: str) -> None:
+    units = town(measures="heat", unit="units")
+    values = dict.fromkeys(range(100), "5000") | dict.fromkeys(range(100, 200), after)
+    assert told(look(values, units)) == [(code, 99, 100, False)]
+
+
+@pytest.mark.parametrize(("after", "code"), [("0.084", "register-reset"), ("0.085", "register-fell")])
+def test_a_reset_starts_no_higher_than_the_connection_carries_since(after: str, code: str) -> None:
+    # 1 kW for five minutes is 0.083 kWh, and a step of 0.001 kWh comes on top.
+    values = steady() | {minute: Decimal(after) for minute in range(100, 301)}
+    assert told(look(values)) == [(code, 99, 100, False)]
+
+
+def test_a_register_that_falls_below_zero_was_not_reset() -> None:
+    values = steady(start="10") | dict.fromkeys(range(100, 301), Decimal(-1))
+    assert told(look(values)) == [("register-fell", 99, 100, False)]
+
+
+# ---- runs of jumps
+
+
+def test_jumps_more_than_a_quarter_of_an_hour_apart_are_two_and_nearer_ones_are_one() -> None:
+    values = steady()
+    far = raised(raised(values, 100, 300), 117, 300)
+    assert told(look(far)) == [("register-jumped", 99, 100, False), ("register-jumped", 116, 117, False)]
+    near = raised(raised(values, 100, 300), 116, 300)
+    assert told(look(near)) == [("register-jumped", 99, 116, False)]
+
+
+def test_a_jump_after_a_fall_is_another_jump_however_near() -> None:
+    values = raised(raised(steady(), 100, 300), 105, 300, height="-4000")
+    values = raised(values, 110, 300)
+    assert told(look(values)) == [
+        ("register-jumped", 99, 100, False), ("register-fell", 104, 105, False), ("register-jumped", 109, 110, False),
+    ]  # fmt: skip
+
+
+def test_a_run_of_jumps_after_a_day_of_nothing_is_no_other_unit() -> None:
+    # A thousand times nothing is nothing: how fast it was before nobody can say.
+    values = {minute: Decimal(5000) for minute in range(100)}
+    values |= {minute: Decimal(5000) + 6 * (minute - 99) for minute in range(100, 131)}
+    assert told(look(values)) == [("register-jumped", 99, 130, False)]
+
+
+@pytest.mark.parametrize(
+    ("times", "code"),
+    [
+        (299, "register-jumped"), (300, "unit-slipped"), (1000, "unit-slipped"), (3000, "unit-slipped"),
+        (3001, "register-jumped"),
+    ],
+)  # fmt: skip
+def test_a_pace_is_another_unit_from_three_hundred_to_three_thousand_times_the_old(times: int, code: str) -> None:
+    values = {minute: Decimal(5000) + Decimal("0.001") * minute for minute in range(101)}
+    values |= {minute: values[100] + Decimal("0.001") * times * (minute - 100) for minute in range(101, 131)}
+    assert told(look(values)) == [(code, 100, 130, False)]
+
+
+@pytest.mark.parametrize(("last", "code"), [(110, "register-jumped"), (111, "unit-slipped")])
+def test_a_faster_pace_is_told_from_a_jump_once_it_lasts_ten_minutes(last: int, code: str) -> None:
+    values = {minute: Decimal(5000) + Decimal("0.001") * minute for minute in range(101)}
+    values |= {minute: values[100] + minute - 100 for minute in range(101, last + 1)}
+    assert told(look(values)) == [(code, 100, last, False)]
+
+
+def test_the_pace_before_is_that_of_the_last_day() -> None:
+    # Ten times faster two days ago: that would make the new pace a hundredfold only.
+    values = {minute: Decimal(5000) - Decimal("0.010") * -minute for minute in range(-2880, -1439)}
+    level = values[-1440]
+    values |= {minute: level + Decimal("0.001") * (minute + 1440) for minute in range(-1439, 1)}
+    values |= {minute: values[0] + minute for minute in range(1, 31)}
+    assert told(look(values)) == [("unit-slipped", 0, 30, False)]
+
+
+# ---- swaps told by serial numbers
+
+
+@pytest.mark.parametrize(
+    ("instant", "code"),
+    [
+        (1540, "meter-replaced"), (1541, "register-jumped"), (-1340, "meter-replaced"), (-1341, "register-jumped"),
+    ],
+)  # fmt: skip
+def test_a_serial_number_counts_a_day_before_and_after_the_first_odd_reading(instant: int, code: str) -> None:
+    values = raised(steady(), 100, 300)
+    assert told(look(values, swapped=(instant,))) == [(code, 99, 100, False)]
+    assert told(look(values, swapped=(99_999, instant))) == [(code, 99, 100, False)]
+
+
+# ---- other units that explain themselves
+
+
+def test_one_reading_in_another_unit_between_good_ones_explains_itself_whichever_way_it_went() -> None:
+    low = steady() | {100: Decimal("5.000600")}
+    (one,) = look(low)
+    assert told([one]) == [("unit-slipped", 100, 100, True)]
+    assert (one.before, one.after) == ("5000.594", "5.0006")
+    high = steady(start="5") | {100: Decimal(5600)}
+    (one,) = look(high)
+    assert told([one]) == [("unit-slipped", 100, 100, True)]
+    assert (one.before, one.after) == ("5.594", "5600")
+
+
+def test_a_dip_to_zero_and_one_to_something_else_have_different_names() -> None:
+    assert told(look(steady() | {100: Decimal(0)})) == [("register-zero", 100, 100, True)]
+    (one,) = look(steady() | {100: Decimal(4000)})
+    assert (one.code, one.before, one.after) == ("register-dipped", "5000.594", "4000")
+
+
+def test_a_roll_over_is_that_even_where_one_value_is_a_thousand_times_the_other() -> None:
+    values = {0: Decimal("9.990"), 1: Decimal("9.999"), 2: Decimal("0.010"), 3: Decimal("0.016")}
+    (one,) = look(values, town(digits="1"))
+    assert told([one]) == [("register-rolled-over", 1, 2, True)]
+    assert (one.before, one.after) == ("9.999", "0.01")
