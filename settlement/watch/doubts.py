@@ -159,7 +159,7 @@ def _jumps(pieces: Sequence[Sequence[Point]], raw: dict[int, int], pace: _Pace) 
         anchor = 0
         for index in range(1, len(piece)):
             time, value = piece[index]
-            while anchor + 1 < index and piece[anchor + 1][0] <= time - _SPAN:
+            while piece[anchor + 1][0] <= time - _SPAN:  # at the latest this reading itself ends it
                 anchor += 1
             if pace.carries(value - piece[anchor][1], time - piece[anchor][0]):
                 continue
@@ -202,7 +202,7 @@ def _a_thousand_times_faster(step: _Step, pieces: Sequence[Sequence[Point]]) -> 
     """Whether a run of jumps goes on at about a thousand times the pace of the day before it."""
     if step.until - step.odd < _LONG_ENOUGH:
         return False
-    piece = next(piece for piece in pieces if piece[0][0] <= step.since and step.until <= piece[-1][0])
+    piece = next(piece for piece in pieces if step.until <= piece[-1][0])  # the first that ends no earlier has it
     values = dict(piece)
     first = next(time for time, _ in piece if time >= step.since - DAY)
     if values[step.since] == values[first]:

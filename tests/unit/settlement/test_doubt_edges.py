@@ -47,6 +47,13 @@ def test_two_days_around_an_instant_decide_about_it() -> None:
     assert rule.CONTEXT == 48 * 60 * MINUTE
 
 
+def test_doubts_are_told_by_time_whatever_told_them() -> None:
+    values = raised(steady(), 100, 300) | {50: Decimal(0), 200: Decimal(0)}
+    assert told(look(values)) == [
+        ("register-zero", 50, 50, True), ("register-jumped", 99, 100, False), ("register-zero", 200, 200, True),
+    ]  # fmt: skip
+
+
 # ---- away and back, as a named connection tells
 
 
@@ -100,7 +107,10 @@ def test_where_nothing_is_known_of_a_connection_a_fall_and_a_rise_are_no_way_bac
     assert told(look(values, units)) == [("register-fell", 99, 100, False)]
 
 
-@pytest.mark.parametrize(("after", "code"), [("50", "register-reset"), ("51", "register-fell")])
+@pytest.mark.parametrize(
+    ("after", "code"),
+    [("0", "register-reset"), ("50", "register-reset"), ("51", "register-fell"), ("-1", "register-fell")],
+)
 def test_where_nothing_is_known_of_a_connection_a_reset_ends_at_a_hundredth(after: str, code: str) -> None:
     units = town(measures="heat", unit="units")
     values = dict.fromkeys(range(100), "5000") | dict.fromkeys(range(100, 200), after)
@@ -114,12 +124,30 @@ def test_a_reset_starts_no_higher_than_the_connection_carries_since(after: str, 
     assert told(look(values)) == [(code, 99, 100, False)]
 
 
+def test_a_young_register_is_reset_to_more_than_a_hundredth_where_the_connection_carries_that() -> None:
+    values = steady(start="1") | dict.fromkeys(range(100, 301), Decimal("0.050"))
+    assert told(look(values)) == [("register-reset", 99, 100, False)]
+
+
 def test_a_register_that_falls_below_zero_was_not_reset() -> None:
     values = steady(start="10") | dict.fromkeys(range(100, 301), Decimal(-1))
     assert told(look(values)) == [("register-fell", 99, 100, False)]
 
 
-# ---- runs of jumps
+# ---- jumps, and runs of them
+
+
+@pytest.mark.parametrize(("height", "jumped"), [("0.251", False), ("0.252", True)])
+def test_a_rise_is_held_against_what_is_carried_in_a_quarter_of_an_hour(height: str, jumped: bool) -> None:
+    # 1 kW for 15 minutes is 0.250 kWh, and a step of 0.001 kWh comes on top; nothing else was used.
+    values = raised({minute: Decimal("5000.000") for minute in range(201)}, 100, 200, height)
+    assert told(look(values)) == ([("register-jumped", 99, 100, False)] if jumped else [])
+
+
+@pytest.mark.parametrize(("height", "jumped"), [("1.001", False), ("1.002", True)])
+def test_a_rise_since_a_reading_long_ago_is_held_against_all_the_time_since(height: str, jumped: bool) -> None:
+    values = raised({minute: Decimal("5000.000") for minute in range(0, 601, 60)}, 300, 600, height)
+    assert told(look(values)) == ([("register-jumped", 240, 300, False)] if jumped else [])
 
 
 def test_jumps_more_than_a_quarter_of_an_hour_apart_are_two_and_nearer_ones_are_one() -> None:
@@ -174,6 +202,26 @@ def test_the_pace_before_is_that_of_the_last_day() -> None:
     assert told(look(values)) == [("unit-slipped", 0, 30, False)]
 
 
+def test_a_reading_just_a_day_before_counts_for_the_pace_before() -> None:
+    values = {-1440: Decimal("5000.000"), -16: Decimal("5001.440"), 0: Decimal("5001.440")}
+    values |= {minute: values[0] + minute for minute in range(1, 31)}
+    assert told(look(values)) == [("unit-slipped", 0, 30, False)]
+
+
+def test_the_pace_before_is_that_since_the_last_reset() -> None:
+    values = steady() | {minute: Decimal("0.001") * (minute - 100) for minute in range(100, 201)}
+    values |= {minute: values[200] + minute - 200 for minute in range(201, 231)}
+    again = values | dict.fromkeys(range(231, 301), Decimal("0.002"))
+    assert told(look(again)) == [
+        ("register-reset", 99, 100, False), ("unit-slipped", 200, 230, False), ("register-reset", 230, 231, False),
+    ]  # fmt: skip
+
+
+def test_a_run_of_jumps_right_after_a_reset_has_no_pace_before() -> None:
+    values = steady() | {minute: Decimal(minute - 100) for minute in range(100, 301)}
+    assert told(look(values)) == [("register-reset", 99, 100, False), ("register-jumped", 100, 300, False)]
+
+
 # ---- swaps told by serial numbers
 
 
@@ -187,6 +235,16 @@ def test_a_serial_number_counts_a_day_before_and_after_the_first_odd_reading(ins
     values = raised(steady(), 100, 300)
     assert told(look(values, swapped=(instant,))) == [(code, 99, 100, False)]
     assert told(look(values, swapped=(99_999, instant))) == [(code, 99, 100, False)]
+
+
+# ---- other units
+
+
+@pytest.mark.parametrize(("factor", "code"), [("0.001", "unit-slipped"), ("0.002", "register-strayed")])
+def test_hours_at_a_thousandth_are_another_unit_and_at_another_part_of_it_strayed(factor: str, code: str) -> None:
+    values = steady()
+    values |= {minute: values[minute] * Decimal(factor) for minute in range(100, 201)}
+    assert told(look(values)) == [(code, 100, 200, False)]
 
 
 # ---- other units that explain themselves
