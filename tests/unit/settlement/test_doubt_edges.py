@@ -54,6 +54,19 @@ def test_doubts_are_told_by_time_whatever_told_them() -> None:
     ]  # fmt: skip
 
 
+def test_a_meter_that_was_never_read_is_not_doubted() -> None:
+    assert look({}) == []
+
+
+def test_the_finest_decimals_of_any_reading_say_how_large_a_step_is_and_whole_ones_that_it_is_one() -> None:
+    # In a quarter of an hour 0.250 kWh are carried: 0.252 is too much by more than a thousandth, not by more than one.
+    fine = raised({minute: Decimal("5000.000") for minute in range(201)}, 100, 200, "0.252") | {0: Decimal(5000)}
+    assert told(look(fine)) == [("register-jumped", 99, 100, False)]
+    whole = {minute: Decimal(5000 + (minute >= 100)) for minute in range(201)}
+    assert look(whole) == []
+    assert told(look(raised(whole, 100, 200))) == [("register-jumped", 99, 100, False)]
+
+
 # ---- away and back, as a named connection tells
 
 
@@ -272,3 +285,37 @@ def test_a_roll_over_is_that_even_where_one_value_is_a_thousand_times_the_other(
     (one,) = look(values, town(digits="1"))
     assert told([one]) == [("register-rolled-over", 1, 2, True)]
     assert (one.before, one.after) == ("9.999", "0.01")
+
+
+# ---- levels
+
+
+def level(*values: str) -> list[tuple[str, float, float, bool, str, str]]:
+    """Look at a silo read every hour."""
+    found = look({60 * hour: value for hour, value in enumerate(values)}, town(measures="pellet_stock", unit="kg"))
+    return [(*one, doubt.before, doubt.after) for one, doubt in zip(told(found), found, strict=True)]
+
+
+def test_a_level_that_slips_shows_the_readings_around_it_as_they_were_read() -> None:
+    assert level("2600", "2500.0", "2.50", "2.40") == [("unit-slipped", 60, 120, False, "2500.0", "2.50")]
+
+
+def test_a_level_that_slips_and_is_back_explains_itself_whichever_way_it_went() -> None:
+    assert level("2400", "2500.0", "2.50", "2490", "2600") == [("unit-slipped", 120, 120, True, "2500.0", "2.50")]
+    assert level("3000", "2", "2000", "2", "1") == [("unit-slipped", 120, 120, True, "2", "2000")]
+
+
+def test_a_level_that_slips_twice_the_same_way_is_not_back() -> None:
+    assert level("5000", "5", "0.005") == [
+        ("unit-slipped", 0, 60, False, "5000", "5"), ("unit-slipped", 60, 120, False, "5", "0.005"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("hours", "back"), [(48, True), (49, False)])
+def test_a_level_that_is_back_after_more_than_two_days_was_in_another_unit(hours: int, back: bool) -> None:
+    found = level("2500", *["2.5"] * hours, "2500")
+    assert [one[:4] for one in found] == (
+        [("unit-slipped", 60, 60 * hours, True)]
+        if back
+        else [("unit-slipped", 0, 60, False), ("unit-slipped", 60 * hours, 60 * (hours + 1), False)]
+    )
