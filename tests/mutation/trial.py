@@ -24,7 +24,7 @@ from _pytest.runner import runtestprotocol
 from tests.mutation.mutants import Mutant
 
 Verdict = Literal["killed", "survived", "for ever", "not tried"]
-_OURS: Final = ("core", "settlement", "tests")
+_OURS: Final = ("core", "settlement", "tests", "test_")  # a test outside a package has its file's name
 _FAR_LONGER: Final = 10  # times
 _GRACE: Final = 20  # [s]
 _Place = tuple[str, int]  # qualified name and first line

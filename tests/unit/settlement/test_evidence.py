@@ -212,6 +212,8 @@ def test_behind_a_credit_for_work_is_the_work_and_behind_what_pays_it_the_rule_a
     assert credit == Evidence(rule, HOME + named, (), (), FROM, UNTIL)
     assert line("work", changed=changed, labour=True, factor=Fraction(5)) == Evidence(rule, HOME, (), (), FROM, UNTIL)
     assert line("work", changed=changed, labour=True, factor=Fraction(0)) == Evidence(rule, HOME, (), (), FROM, UNTIL)
+    # A line of heat in the same month has nothing to do with it.
+    assert line("heat_fixed", changed=changed, labour=True) == line("heat_fixed", changed=changed)
 
 
 @pytest.mark.parametrize(

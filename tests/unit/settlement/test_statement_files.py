@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,8 @@ from core.time import Month
 from settlement.model import MeterReadings
 from settlement.replay import settle_document
 from settlement.statement import dump, quarters_csv
+from tests.support.heathouse import quantities, utc
+from tests.support.heathouse import tree as house_of_heat
 from tests.support.pricehouse import Tree, lines, readings, settled, tariff, tree
 
 FEBRUARY = Month(2026, 2)
@@ -119,3 +122,16 @@ def test_a_statement_is_written_as_it_is_spelled_sorted_and_with_a_newline() -> 
     assert dump({"name": "De Sterflat, Coöperatie", "month": "2026-02"}) == (
         '{\n  "month": "2026-02",\n  "name": "De Sterflat, Coöperatie"\n}\n'.encode()
     )
+
+
+def test_heat_that_was_made_and_reached_no_meter_is_lost() -> None:
+    town = house_of_heat({"A": "50", "B": "50"})
+    town["meters"].append({"id": "boiler", "measures": "heat_produced", "unit": "kWh"})
+    start, end = utc("2025-12-31 23:00"), utc("2026-01-31 23:00")
+    known = quantities("AB", lambda flat, hour: 400, start, end)
+    known["boiler"] = quantities("X", lambda flat, hour: 1000, start, end)["heat-X"]
+    energy = json.loads(settle_document(build(town, "the house"), Month(2026, 1), known)[1])["energy"]
+    # 744 hours of 1 kWh made, and twice 0.4 kWh measured.
+    assert [energy[f"heat_{what}_kwh"] for what in ("produced", "measured", "lost")] == [
+        "744.000000", "595.200000", "148.800000"
+    ]  # fmt: skip
