@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 
 from core.community import Community, Measures
 from core.time import Month, midnight, rfc3339
@@ -37,7 +37,7 @@ class Behind:
         fuel: PelletMonth | None,
         labour: WorkMonth | None,
     ) -> None:
-        self._community, self._month, self._slots, self._labour = community, month, slots, labour
+        self._community, self._month, self._labour = community, month, labour
         self._heat_rules = () if cost is None else (f"heat@{cost.rule.start}",)
         self._heat_documents = tuple(
             f"cost:heat {number}" for number in dict.fromkeys(number for number, _ in cost.invoices)
@@ -58,7 +58,8 @@ class Behind:
         for advance in community.advances:
             self._advances.setdefault(advance.household, []).append(advance.start)
         self._instant = cache(lambda day: rfc3339(midnight(day, community.zone)))
-        self._valid = cache(self._rules_of)  # most parties have the same days
+        # Most parties have the same days. Not a method, which would hold this month until the next great collection.
+        self._valid = cache(partial(_rules_of, slots))
 
     def line(self, charge: Charge, spell: Spell) -> Evidence:
         """Tell what a line of a statement comes from."""
@@ -103,25 +104,6 @@ class Behind:
         documents = tuple(f"advance:{spell.party}@{start}" for start in reversed(valid))
         return self._evidence((), self._home(spell) + documents, (), (), spell.start, spell.until)
 
-    def _rules_of(
-        self, code: str, price: Decimal | None, window: str | None, first: date, end: date
-    ) -> tuple[tuple[str, ...], tuple[str, ...], date, date]:
-        """Name the tariffs and sharing rules of a line of these days, and the days in which they were valid.
-
-        Those whose price the line has; all of the days' where it has none.
-        """
-        found: list[Stretch] = []
-        for slot in self._slots:
-            stretch = slot.stretch
-            touches = stretch.start < end and first < stretch.until
-            if touches and (not found or found[-1] is not stretch) and _fits(code, price, window, slot):
-                found.append(stretch)
-        tariffs = _rules("tariffs", (stretch.tariff.start for stretch in found))
-        shares = _rules("sharing", (stretch.sharing.start for stretch in found))
-        start = max(first, min((stretch.start for stretch in found), default=first))
-        until = min(end, max((stretch.until for stretch in found), default=end))
-        return tariffs, shares, start, until
-
     def _home(self, spell: Spell) -> tuple[str, ...]:
         return () if spell.party == self._community.owner else (f"household:{spell.party}",)
 
@@ -138,6 +120,26 @@ class Behind:
         until: date,
     ) -> Evidence:
         return Evidence(rules, documents, meters, all_of, self._instant(start), self._instant(until))
+
+
+def _rules_of(
+    slots: Sequence[Slot], code: str, price: Decimal | None, window: str | None, first: date, end: date
+) -> tuple[tuple[str, ...], tuple[str, ...], date, date]:
+    """Name the tariffs and sharing rules of a line of these days, and the days in which they were valid.
+
+    Those whose price the line has; all of the days' where it has none.
+    """
+    found: list[Stretch] = []
+    for slot in slots:
+        stretch = slot.stretch
+        touches = stretch.start < end and first < stretch.until
+        if touches and (not found or found[-1] is not stretch) and _fits(code, price, window, slot):
+            found.append(stretch)
+    tariffs = _rules("tariffs", (stretch.tariff.start for stretch in found))
+    shares = _rules("sharing", (stretch.sharing.start for stretch in found))
+    start = max(first, min((stretch.start for stretch in found), default=first))
+    until = min(end, max((stretch.until for stretch in found), default=end))
+    return tariffs, shares, start, until
 
 
 def _fits(code: str, eur: Decimal | None, window: str | None, slot: Slot) -> bool:
