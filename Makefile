@@ -47,7 +47,7 @@ coverage: $(VENV)/.dev ## which branches of the settlement's rules no test takes
 	    tests/unit tests/property tests/contract tests/realyear $(ARGS)
 	@$(RUN)/python -m coverage report --show-missing --skip-covered --fail-under=100
 
-mutants: $(VENV)/.dev ## change the settlement's rules one slip at a time, and list what no test notices; an hour
+mutants: $(VENV)/.dev ## change the settlement's rules one slip at a time, and list what no test notices; two hours
 	@$(RUN)/python -m tests.mutation $(ARGS)
 
 lock: $(VENV)/.dev ## pin the newest fitting packages anew; needs uv: .venv/bin/pip install uv

@@ -1,6 +1,6 @@
 """``make mutants``: change the pure modules of the settlement one slip at a time, and list what no test notices.
 
-    python -m tests.mutation                              every pure module; an hour on two cores
+    python -m tests.mutation                              every pure module; two hours on two cores
     python -m tests.mutation settlement/heat.py           one module
     python -m tests.mutation --measure                    find out anew which tests reach which line (ten minutes)
 
@@ -115,7 +115,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__, add_help=True)
     parser.add_argument("modules", nargs="*", default=pure(), help="paths from the top of the repository")
     parser.add_argument("--measure", action="store_true", help="only find out which tests reach which line")
-    parser.add_argument("--seconds", type=float, default=12.0, help="first tests of a mutant, by measured time [s]")
+    parser.add_argument("--seconds", type=float, default=3.0, help="first tests of a mutant, by measured time [s]")
     parser.add_argument("--line", nargs="*", type=int, default=[], help="only mutants of these lines")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only each Nth mutant, where time is short")
     parser.add_argument("--also", nargs="*", default=[], help="test files that are newer than the measurement")
