@@ -14,10 +14,15 @@ from tests.support.proxy import Proxy
 
 
 class Echo:
-    """Answers with what it was told, in capitals; notes all of it."""
+    """Answers with what it was told, in capitals; notes all of it.
+
+    Something is noted before it is answered. Where no answer comes, its thread may not have read yet: wait for that
+    with `hears`.
+    """
 
     def __init__(self) -> None:
         self.heard = b""
+        self._news = threading.Condition()
         self.listener = socket.create_server((HOST, 0))
         self.address = self.listener.getsockname()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -31,8 +36,15 @@ class Echo:
     def _answer(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             while data := connection.recv(65536):
-                self.heard += data
+                with self._news:
+                    self.heard += data
+                    self._news.notify_all()
                 connection.sendall(data.upper())
+
+    def hears(self, text: bytes) -> bool:
+        """Whether this, and nothing else, has been heard after ten seconds at most."""
+        with self._news:
+            return self._news.wait_for(lambda: self.heard == text, timeout=10)
 
 
 @pytest.fixture
@@ -131,7 +143,7 @@ def test_a_mute_one_passes_on_what_is_said_and_keeps_the_answers(network, echo):
         connection.settimeout(0.2)
         with pytest.raises(TimeoutError):
             connection.recv(1)
-        assert echo.heard == b"commit"
+        assert echo.hears(b"commit")
         network.hear()
         connection.settimeout(10)
         assert read(connection, 6) == b"COMMIT"
@@ -163,6 +175,8 @@ def test_a_cut_after_some_bytes_happens_at_the_very_byte_and_once(network, echo)
             read(connection, 100)
     assert network.sent == 7
     assert not network.armed
+    # The second connection is read by another thread, which may be the first to run.
+    assert echo.hears(b"0123456")
     with dial(network) as connection:
         connection.sendall(b"more than seven")
         assert read(connection, 15) == b"MORE THAN SEVEN"
