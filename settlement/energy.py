@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from core.community import Community
 from core.time import Month, from_microseconds, rfc3339
@@ -14,6 +15,12 @@ from settlement.hotwater import Warmed
 from settlement.model import Finding, Readings, Series, Spell
 from settlement.sun import Sun
 from settlement.tariffs import Stretch
+
+_AS_COUNTED: Final = " Its part of the cost of heat follows from what was counted."
+_TOO_LARGE: Final = (
+    " What they did not count is missing from the heat supplied, which no boiler's meter tells: too much of the cost"
+    " was put on hot water."
+)
 
 
 @dataclass(frozen=True)
@@ -127,10 +134,11 @@ def of_month(
 def findings(community: Community, energy: Energy, spells: Sequence[Spell]) -> Iterator[Finding]:
     """Tell of failed meters of heat and of hot water, and of hot water that cannot be."""
     if energy.failed:
-        yield from failedmeters.findings(community, "heat", energy.failed, spells)
+        too_large = energy.warmed and energy.warmed.part and not energy.heat_produced
+        yield from failedmeters.findings(community, "heat", energy.failed, spells, _TOO_LARGE if too_large else "")
     if energy.warmed:
         if energy.warmed.failed:
-            yield from failedmeters.findings(community, "hot_water", energy.warmed.failed, spells)
+            yield from failedmeters.findings(community, "hot_water", energy.warmed.failed, spells, _AS_COUNTED)
         yield from hotwater.findings(energy.warmed)
 
 

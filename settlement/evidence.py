@@ -137,8 +137,8 @@ def _rules_of(
             found.append(stretch)
     tariffs = _rules("tariffs", (stretch.tariff.start for stretch in found))
     shares = _rules("sharing", (stretch.sharing.start for stretch in found))
-    start = max(first, min((stretch.start for stretch in found), default=first))
-    until = min(end, max((stretch.until for stretch in found), default=end))
+    start = max(first, min(stretch.start for stretch in found))
+    until = min(end, max(stretch.until for stretch in found))
     return tariffs, shares, start, until
 
 

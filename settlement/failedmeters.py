@@ -67,10 +67,6 @@ _WORDS: Final[Mapping[Method, str]] = {
     "building": "all flats with working meters in the same time, per m2 and day",
 }
 _NAMES: Final[Mapping[Kind, str]] = {"heat": "heat", "hot_water": "hot water"}
-_PART: Final[Mapping[Kind, str]] = {
-    "heat": "",
-    "hot_water": " Its part of the cost of heat follows from what was counted.",
-}
 
 
 @dataclass(frozen=True)
@@ -309,15 +305,23 @@ class _Building:
         return self._areas[spell.flat] * sum(used.values(), Fraction(0)) / area if area else None
 
 
-def findings(community: Community, kind: Kind, failed: Failed, spells: Sequence[Spell]) -> list[Finding]:
-    """Say what was done about failed meters of a kind; never silently."""
+def findings(
+    community: Community, kind: Kind, failed: Failed, spells: Sequence[Spell], besides: str = ""
+) -> list[Finding]:
+    """Say what was done about failed meters of a kind; never silently.
+
+    Parameters
+    ----------
+    besides
+        What else it does to the month's cost where the fixed measure divides everything: a sentence.
+    """
     name, code = _NAMES[kind], _NAMES[kind].replace(" ", "-")
     flats = ", ".join(failure.flat for failure in failed.failures)
     if failed.by_fixed:
         percent = decimal_text(half_up(failed.area * 10_000), 2)
         text = (
             f"The {name} meters of {percent} % of the floor area failed (flats: {flats}), more than"
-            f" {int(MOST_AREA * 100)} %: all {name} is divided by the fixed measure.{_PART[kind]}"
+            f" {int(MOST_AREA * 100)} %: all {name} is divided by the fixed measure.{besides}"
         )
         return [Finding(f"{code}-by-fixed-measure", text)]
     unit = _unit(community, kind)

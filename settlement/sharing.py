@@ -280,7 +280,7 @@ def key_of(community: Community, sharing: Sharing) -> tuple[Key, list[int]]:
             given.append(sharing.common_weight or type(given[0])(0))
         places = max(0, *(-int(weight.as_tuple().exponent) for weight in given))
         weights = [int(weight.scaleb(places)) for weight in given]
-        common = gcd(*weights) or 1
+        common = gcd(*weights)
         weights = [weight // common for weight in weights]
     places_of = {flat: place for place, flat in enumerate(flats)}
     order = [places_of[flat] for flat in sharing.order or () if flat in places_of]

@@ -28,9 +28,8 @@ from hypothesis import Phase, settings
 from tests.mutation.mutants import Mutant, mutants
 from tests.mutation.reach import Reach, digest, load, measure, usable
 from tests.mutation.trial import Court, Subject
-from tests.pure import pure
+from tests.pure import ROOT, pure
 
-ROOT: Final = Path(__file__).parents[2]
 _KEPT: Final = ROOT / ".mutation" / "reach.json"
 _KNOWN: Final = Path(__file__).with_name("known.toml")
 _TESTS: Final = ("tests/unit", "tests/property", "tests/contract")

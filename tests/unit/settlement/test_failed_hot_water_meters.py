@@ -356,6 +356,35 @@ def test_where_heat_meters_are_too_many_hot_water_keeps_its_own() -> None:
         assert abs(measured[f"h-{flat}"] - sum(measured.values()) * LITRES[flat] / 100) < Decimal("0.01")
 
 
+@pytest.mark.parametrize(
+    ("unit", "boiler", "said"), [("kWh", None, True), ("kWh", 40_000, False), ("units", 0, False), ("kWh", 0, True)]
+)
+def test_that_hot_water_bears_too_much_is_said_where_only_failed_heat_meters_tell_the_heat_supplied(
+    unit: str, boiler: int | None, said: bool
+) -> None:
+    areas = {"A": "60", "B": "50", "C": "50", "D": "50"}
+    town = town_of(areas)
+    known = house.quantities(areas, silent("A", base=rooms), START, END)
+    known |= house.quantities(areas, litres, START, END, "hot")
+    for meter in town["meters"]:
+        if meter["measures"] == "heat":
+            meter["unit"] = unit
+    if boiler is not None:
+        town["meters"].append({"id": "heat-boiler", "measures": "heat_produced", "unit": "kWh"})
+        known |= house.quantities(["boiler"], lambda flat, hour: boiler, START, END)
+    statement = settled(town, known, JANUARY)[1]
+    text = next(one["text"] for one in statement["findings"] if one["code"] == "heat-by-fixed-measure")
+    begin, end = "The heat meters of 28.57 % of the floor area failed", "all heat is divided by the fixed measure."
+    assert text.startswith(begin)
+    assert text.endswith(
+        end
+        + " What they did not count is missing from the heat supplied, which no boiler's meter tells: too much of the"
+        " cost was put on hot water."
+        if said
+        else end
+    )
+
+
 # What it is settled from
 
 
