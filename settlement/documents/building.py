@@ -120,6 +120,7 @@ def _energy(statement: dict[str, Any], words: Wording) -> list[Block]:
         (words.say("Sun that was sold"), energy["surplus_kwh"]),
         (words.say("Heat from the boiler"), energy["heat_produced_kwh"]),
         (words.say("Heat measured in the homes"), energy["heat_measured_kwh"]),
+        (words.say("Heat for hot water"), energy.get("hot_water_kwh")),
         (words.say("Heat lost on the way"), energy["heat_lost_kwh"]),
     ]
     known = [(name, amount) for name, amount in rows if amount is not None]

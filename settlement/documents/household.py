@@ -135,7 +135,7 @@ def _heat(entry: Entry, words: Wording) -> list[Block]:
     if water is not None:
         sentences.append(
             words.say(
-                "Hot water costs %(measured)s by the meters and %(fixed)s as a fixed part.",
+                "For hot water the measured part costs %(measured)s, the fixed part %(fixed)s.",
                 measured=words.euro(water["measured_eur"]),
                 fixed=words.euro(water["fixed_eur"]),
             )
@@ -212,6 +212,8 @@ def _quality(entry: Entry, words: Wording) -> list[Block]:
         sentences.append(words.say("Missing: %(part)s.", part=words.percent(quality["missing_percent"])))
         if not (entry["heat"] or {}).get("estimated_by"):
             sentences.append(words.say("You pay nothing for what is missing until it is known."))
+    if (entry["heat"] or {}).get("hot_water"):  # quality is of electricity and heat
+        sentences.append(words.say("Hot water is not counted here."))
     return [paper.heading(words.say("How sure are these figures?")), paper.paragraph(*sentences)]
 
 

@@ -52,6 +52,7 @@ def shown(told: Tree, town: Tree, party: str) -> str:
 def test_a_resident_reads_that_hot_water_was_estimated_and_a_neighbour_does_not() -> None:
     told, town = statement("A")
     assert ESTIMATED in shown(told, town, "h-A")
+    assert "100% hiervan is gemeten. Warm water telt hier niet mee." in shown(told, town, "h-A")
     neighbour = shown(told, town, "h-B")
     assert ESTIMATED not in neighbour
     assert DIVIDED not in neighbour

@@ -154,9 +154,15 @@ def test_a_building_without_pellets_heat_or_findings_is_possible(statement: dict
     statement["energy"] |= {"heat_produced_kwh": None, "heat_measured_kwh": None, "heat_lost_kwh": None}
     text = texts(building_paper(statement, Wording("nl"), NAME))
     assert "Pellets" not in text
+    assert "Warmte voor warm water" not in text
     assert "ketel" not in text
     assert "Er viel niets op." in text
     assert statement_pdf(statement, None, "nl", NAME).startswith(b"%PDF")
+
+
+def test_the_building_s_energy_tells_what_hot_water_took_where_it_is_apart(statement: dict[str, Any]) -> None:
+    statement["energy"] |= {"hot_water_kwh": "123.400000"}
+    assert "Warmte voor warm water 123,4" in texts(building_paper(statement, Wording("nl"), NAME))
 
 
 @pytest.mark.parametrize(("index", "language"), [(0, "nl"), (1, "en"), (None, "nl")])
@@ -277,4 +283,5 @@ def test_a_household_reads_what_hot_water_costs(statement: dict[str, Any]) -> No
     statement["statements"][0]["heat"]["hot_water"] = {
         "measured_kwh": "1.000000", "measured_m3": None, "measured_eur": "9.00", "fixed_eur": "4.00",
     }  # fmt: skip
-    assert "Warm water kost € 9,00 volgens de meters en € 4,00 als vast deel." in household(statement)
+    assert "Bij warm water kost het gemeten deel € 9,00, het vaste deel € 4,00." in household(statement)
+    assert "Warm water telt hier niet mee." in household(statement)
