@@ -7,11 +7,12 @@ sums over the building, and the typical change of heat where enough homes can be
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from itertools import groupby
 from typing import Any
 
 from core.community import Community
@@ -71,7 +72,7 @@ class Facts:
     other
         Lines of other kinds, by code.
     sharing_rule, heat_rule
-        What was agreed on, to see whether it changed.
+        What was agreed on, to see whether it changed; of sharing rules each with its first day of the month.
     heat_by_home
         Heat of every other household that lived here all month, by party and flat; only to find what is typical.
     corrects_stock
@@ -193,13 +194,18 @@ class _Books:
             by_common_area=self._area_part(entry),
             fixed_price=self._fixed(entry) / lived,
             other=_other(entry),
-            sharing_rule=tuple(dict.fromkeys(str(terms(stretch.sharing)) for stretch in self.stretches)),
+            sharing_rule=tuple(self._sharing_rules()),
             heat_rule=rule.model_dump_json(exclude={"start"}) if rule else "",
             heat_by_home=self._homes(entry),
             corrects_stock=self.corrects_stock,
             electricity_vat=self.electricity_vat,
             heat_vat=self.heat_vat,
         )
+
+    def _sharing_rules(self) -> Iterator[str]:
+        """Tell what decided and from which day of the month on, so that months are alike where every day of them is."""
+        for rule, held in groupby(self.stretches, lambda stretch: str(terms(stretch.sharing))):
+            yield f"{next(held).start.day} {rule}"
 
     def _solar_price(self, entries: Sequence[Entry]) -> Fraction:
         """Mean price of the sun that entries were given [cents]; of all entries, then the tariff's, where none was.

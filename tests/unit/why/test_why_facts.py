@@ -364,7 +364,7 @@ def test_a_count_corrects_only_the_estimate_of_the_month_before() -> None:
 
 
 def test_rules_are_those_of_the_month() -> None:
-    """The heat rule of the first day, whenever it began; the sharing rules of all days, each once."""
+    """The heat rule of the first day, whenever it began; the sharing rules of all days, each from its first."""
     here = month(home("A"))
     old = read(here)
     assert old.measured_part == Fraction(3, 5)
@@ -375,6 +375,16 @@ def test_rules_are_those_of_the_month() -> None:
     assert new.heat_rule != old.heat_rule
     assert new.measured_part == Fraction(1, 2)
     equal = SHARING | {"from": "2026-04-11", "key": "equal"}
+    (first,), (other,) = old.sharing_rule, read(here, sharing=[SHARING | {"key": "equal"}]).sharing_rule
+    assert first.startswith("1 ")
     mixed = read(here, sharing=[SHARING, equal, SHARING | {"from": "2026-04-21"}]).sharing_rule
-    only = read(here, sharing=[SHARING | {"key": "equal"}]).sharing_rule
-    assert mixed == (*old.sharing_rule, *only)
+    assert mixed == (first, "11" + other[1:], "21" + first[1:])
+
+
+def test_sharing_rules_are_the_same_only_where_they_are_on_every_day() -> None:
+    here = month(home("A"))
+    equal = SHARING | {"key": "equal"}
+    on_the_11th = read(here, sharing=[SHARING, equal | {"from": "2026-04-11"}]).sharing_rule
+    assert on_the_11th != read(here, sharing=[SHARING, equal | {"from": "2026-04-12"}]).sharing_rule
+    told_again = [SHARING, SHARING | {"from": "2026-04-05"}, equal | {"from": "2026-04-11"}]
+    assert on_the_11th == read(here, sharing=told_again).sharing_rule
