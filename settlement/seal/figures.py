@@ -7,7 +7,7 @@ Whole numbers are JSON numbers (milliwatt-hours, millionths of allocator units, 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from typing import Any
@@ -17,7 +17,7 @@ from core.money import half_up
 from core.time import from_microseconds, rfc3339
 from core.units import decimal_text
 from settlement import selection
-from settlement.model import Readings, Spell
+from settlement.model import Readings, Series, Spell
 from settlement.month import Settled
 from settlement.sun import COMMON
 from settlement.tariffs import Stretch
@@ -32,6 +32,8 @@ ORIGINS: Mapping[str, str] = {
     "fixed": "days; price of the tariff by days of the month",
     "heat_measured": "metered heat, or the fixed measure if none was; measured part of the cost of heat",
     "heat_fixed": "floor area x days, or days; fixed part of the cost of heat",
+    "hot_water_measured": "hot water that was counted; measured part of hot water's part of the cost of heat",
+    "hot_water_fixed": "floor area x days, or days; fixed part of hot water's part of the cost of heat",
 }
 """Where the basis and the factor of a line come from, for people."""
 _BY_PERSONS = ("by", "why", "photo")
@@ -111,7 +113,13 @@ def _entry(settled: Settled, spell: Spell) -> Tree:
             }
         )
     heat = settled.energy.heat[spell] if _heated(settled, spell.flat) else None
-    return {"first": first, "end": end, "heat": heat, "parts": parts}
+    water = {
+        name: {
+            kind: None if column is None else sum(v for v in column if v is not None) for kind, column in kinds.items()
+        }
+        for name, kinds in _hot_water(settled, spell).items()
+    }
+    return {"first": first, "end": end, "heat": heat, "parts": parts} | water
 
 
 def _heated(settled: Settled, flat: str) -> bool:
@@ -188,7 +196,7 @@ def own(rules: Tree, statement: Tree, charged: list[Tree], summed: Tree, label: 
     entries = {label_of(entry): entry for entry in statement["statements"]}
     entry = entries[label]
     told = summed["entries"].get(label)
-    return {
+    tree = {
         "community": statement["community"],
         "month": statement["month"],
         "prices_include_vat": in_force(rules["tariffs"], summed["stretches"][0]["from"])["prices_include_vat"],
@@ -198,6 +206,9 @@ def own(rules: Tree, statement: Tree, charged: list[Tree], summed: Tree, label: 
         "charges": [_mine(charge, label) for charge in charged if label in charge["basis"]],
         "parts": _parts(rules, summed["stretches"], told, str(entry["flat"])) if told else [],
     }
+    if told and "hot_water" in told:
+        tree["hot_water"] = told["hot_water"]
+    return tree
 
 
 def _mine(charge: Tree, label: str) -> Tree:
@@ -252,18 +263,41 @@ def intervals(settled: Settled, spell: Spell) -> Tree:
         return tree
     first, end = span(settled, spell.start, spell.until)
     meters = [energy.series[meter.id] for meter in settled.community.meters_of("heat") if meter.flat == spell.flat]
-    heat = None
-    if meters:
-        rows = zip(*(one.energy[first:end] for one in meters), strict=True)
-        heat = [sum(v for v in row if v is not None) if any(v is not None for v in row) else None for row in rows]
     return tree | {
         "first": first,
         "start": rfc3339(from_microseconds(sun.bounds[first])),
         "consumed_mwh": list(sun.used[spell.flat][first:end]),
         "shared_mwh": list(sun.shared[spell.flat][first:end]),
         "quality": list(sun.quality[spell.flat][first:end]),
-        "heat": heat,
+        "heat": _column(meters, first, end),
+        **_hot_water(settled, spell),
     }
+
+
+def _hot_water(settled: Settled, spell: Spell) -> Tree:
+    """Return what a flat's meters of hot water counted by interval, in millionths of a m3 and in mWh.
+
+    Nothing where the month does not part its cost from that of warm rooms.
+    """
+    if settled.energy.warmed is None:
+        return {}
+    first, end = span(settled, spell.start, spell.until)
+    own = [meter for meter in settled.community.meters_of("hot_water") if meter.flat == spell.flat]
+    series = settled.energy.series
+    return {
+        "hot_water": {
+            "m3": _column([series[meter.id] for meter in own if meter.unit == "m3"], first, end),
+            "mwh": _column([series[meter.id] for meter in own if meter.unit != "m3"], first, end),
+        }
+    }
+
+
+def _column(meters: Sequence[Series], first: int, end: int) -> list[int | None] | None:
+    """Add up meters interval by interval, null where nobody knows; null for all where there is no meter."""
+    if not meters:
+        return None
+    rows = zip(*(one.energy[first:end] for one in meters), strict=True)
+    return [sum(v for v in row if v is not None) if any(v is not None for v in row) else None for row in rows]
 
 
 def building(settled: Settled) -> Tree:

@@ -41,7 +41,8 @@ KNOWN = {
         "from", "solar_eur_per_kwh", "feed_in_eur_per_kwh", "grid_eur_per_kwh", "fixed_eur_per_month", "vat_percent",
         "prices_include_vat", "until", "windows", "solar_at_most_percent_of_grid", "netting_until",
     },
-    "heat": {"from", "measured_percent", "fixed_by"},
+    "heat": {"from", "measured_percent", "fixed_by", "hot_water"},
+    "hot water": {"measured_percent", "fixed_by", "warm_celsius"},
     "pellets": {
         "kwh_per_kg", "ash_percent", "silo_kg", "efficiency_percent", "valuation", "opening", "deliveries", "counts",
     },
@@ -253,11 +254,17 @@ class Month:
         for section in sections:
             found = self.rules[section]
             for entry in found if isinstance(found, list) else [found]:
-                for field in sorted(set(entry) - KNOWN[section]):
-                    raise Unchecked(
-                        f"Where the figures come from was not checked as far as they follow {section}: this program"
-                        f" does not know its rule '{field}'."
-                    )
+                known(section, entry)
+            if section == "heat" and (water := self.in_force("heat", self.first).get("hot_water")):
+                known("hot water", water)
+
+
+def known(section: str, rule: dict[str, Any]) -> None:
+    for field in sorted(set(rule) - KNOWN[section]):
+        raise Unchecked(
+            f"Where the figures come from was not checked as far as they follow {section}: this program does not know"
+            f" its rule '{field}'."
+        )
 
 
 def label_of(entry: dict[str, Any]) -> str:
@@ -467,11 +474,60 @@ def pool(month: Month) -> None:
     demand(told["invoices"] == invoices(month, "heat"), "The invoices are others.")
     demand(told["total_cents"] == burnt + sum(amount for _, amount in told["invoices"]), "The sum is another.")
     month.knows("heat")
-    if any(one["code"].startswith("hot_water") for one in month.charges):
-        raise Unchecked("How the cost of heat was parted between heating and hot water was not checked.")
+    rooms = told["total_cents"] - water_cents(month)
     part = Fraction(month.in_force("heat", month.first)["measured_percent"]) / 100
-    demand(told["measured_cents"] == half_up(told["total_cents"] * part), "The measured part is another.")
-    demand(told["measured_cents"] + told["fixed_cents"] == told["total_cents"], "The parts are not the whole.")
+    demand(told["measured_cents"] == half_up(rooms * part), "The measured part is another.")
+    demand(told["measured_cents"] + told["fixed_cents"] == rooms, "The parts are not the whole.")
+
+
+def kwh_per_m3(month: Month) -> Fraction:
+    """Heat that a m3 of hot water takes: 2.5 kWh for every degree above 10."""
+    return Fraction(5, 2) * (Fraction(month.in_force("heat", month.first)["hot_water"]["warm_celsius"]) - 10)
+
+
+def all_in_m3(month: Month) -> bool:
+    return all(one["unit"] == "m3" for one in month.rules["meters"] if one["measures"] == "hot_water")
+
+
+def water_heat(month: Month) -> dict[str, Fraction]:
+    """Heat of every entry's hot water as its meters counted it [kWh]."""
+    found = {}
+    for label, told in month.spells.items():
+        if "hot_water" not in told:
+            raise Unchecked("What hot water meters counted is not in this bundle, so what follows was not checked.")
+        volume, heat = (whole(told["hot_water"][kind] or 0) for kind in ("m3", "mwh"))
+        found[label] = (volume * kwh_per_m3(month) + heat) / 10**6
+    return found
+
+
+def water_cents(month: Month) -> int:
+    """Hot water's part of the cost of heat: its heat over what the boilers gave, or over all that was measured."""
+    if "hot_water" not in month.in_force("heat", month.first):
+        return 0
+    water = sum(water_heat(month).values(), Fraction(0))
+    supplied = Fraction(month.totals["heat_produced_mwh"] or 0, 10**6)
+    if not supplied and not month.totals["heat_in_units"]:
+        supplied = Fraction(sum(one["heat"] or 0 for one in month.spells.values()), 10**6) + water
+    part = min(water / supplied, Fraction(1)) if supplied else Fraction(0)
+    return half_up(month.totals["heat"]["total_cents"] * part)
+
+
+def counted(month: Month) -> None:
+    """What the statement says of hot water is what its meters counted."""
+    heat, estimated = water_heat(month), Fraction(0)
+    for label, told in month.spells.items():
+        shown, own = month.entries[label]["heat"]["hot_water"], told["hot_water"]
+        there = own["m3"] is not None or own["mwh"] is not None
+        kwh = decimal(half_up(heat[label] * 10**6), 6) if there else None
+        volume = decimal(own["m3"], 6) if there and all_in_m3(month) else None
+        demand(shown["measured_kwh"] == kwh, f"Hot water of {label} [kWh] differs.")
+        demand(shown["measured_m3"] == volume, f"Hot water of {label} [m3] differs.")
+        if shown.get("estimated_m3") is not None:
+            estimated += Fraction(shown["estimated_m3"]) * kwh_per_m3(month)
+        elif shown.get("estimated_kwh") is not None:
+            estimated += Fraction(shown["estimated_kwh"])
+    total = decimal(half_up((sum(heat.values(), Fraction(0)) + estimated) * 10**6), 6)
+    demand(month.statement["energy"]["hot_water_kwh"] == total, f"Hot water of the building comes to {total} kWh.")
 
 
 class Slot:
@@ -670,29 +726,32 @@ def per_part(cost: Fraction | int, basis: dict[str, Fraction]) -> Fraction:
 
 
 def expected_heat(month: Month) -> list[dict[str, Any]]:
-    told = month.totals["heat"]
+    told, rule = month.totals["heat"], month.in_force("heat", month.first) if month.rules["heat"] else {}
     if told is None:
         return []
-    fixed = measure(month, month.in_force("heat", month.first)["fixed_by"])
+    fixed = measure(month, rule["fixed_by"])
     measured = {label: Fraction(one["heat"] or 0, 10**6) for label, one in month.spells.items()}
     if not any(measured.values()):
         measured = fixed
+    pools = [("heat_measured", told["measured_cents"], measured), ("heat_fixed", told["fixed_cents"], fixed)]
+    if "hot_water" in rule:
+        water, basis = water_cents(month), water_heat(month)
+        if all_in_m3(month):
+            basis = {label: Fraction(one["hot_water"]["m3"] or 0, 10**6) for label, one in month.spells.items()}
+        by_meters = half_up(water * Fraction(rule["hot_water"]["measured_percent"]) / 100)
+        pools.append(("hot_water_measured", by_meters, basis))
+        pools.append(("hot_water_fixed", water - by_meters, measure(month, rule["hot_water"]["fixed_by"])))
     rates = month.in_force("tariffs", month.first)["vat_percent"]
     rate = rates["electricity"] if rates["heat"] is None else rates["heat"]
     return [
         {"code": code, "price_eur": None, "vat_percent": rate, "factor": per_part(cost, basis), "basis": basis}
-        for code, cost, basis in (
-            ("heat_measured", told["measured_cents"], measured),
-            ("heat_fixed", told["fixed_cents"], fixed),
-        )
+        for code, cost, basis in pools
     ]
 
 
 def sourced(month: Month, codes: tuple[str, ...], expected: Any, *sections: str) -> None:
     """Charges of some codes are what totals, rules and prices make them."""
     month.knows(*(name for name in sections if month.rules[name] is not None))
-    if "heat_fixed" in codes and any(one["code"].startswith("hot_water") for one in month.charges):
-        raise Unchecked("Where the heat lines' figures come from was not checked: the bundle has hot water too.")
     found = [one for one in month.charges if one["code"] in codes]
     wanted = expected(month)
     demand([one["code"] for one in found] == [one["code"] for one in wanted], "There are other charges.")
@@ -732,10 +791,11 @@ def amounts(month: Month) -> None:
         demand(shown == expected[label], f"The lines of {label} are not what its charges come to.")
         if entry["flat"] is None:
             demand(entry["electricity"] is None and entry["heat"] is None, "The owner's own entry has energy.")
-        for which in ("measured", "fixed") if entry["heat"] else ():
-            lines = [one for one in entry["lines"] if one["code"] == f"heat_{which}"]
-            sums = sum(cents(one["amount_eur"]) for one in lines)
-            demand(cents(entry["heat"][f"{which}_eur"]) == sums, f"{which}_eur of {label} is not that of its lines.")
+        told = {"heat": entry["heat"], "hot_water": (entry["heat"] or {}).get("hot_water")}
+        for what, which in ((what, which) for what in told if told[what] for which in ("measured", "fixed")):
+            sums = sum(cents(one["amount_eur"]) for one in entry["lines"] if one["code"] == f"{what}_{which}")
+            right = cents(told[what][f"{which}_eur"]) == sums
+            demand(right, f"{which}_eur of {what} of {label} is not that of its lines.")
 
 
 SHOWN = ("code", "price_eur", "window", "vat_percent", "net_eur", "vat_eur", "amount_eur")
@@ -923,6 +983,7 @@ def own_of(month: Month, label: str) -> dict[str, Any]:
         "heat": told["heat"] if told else None,
         "charges": charges,
         "parts": parts,
+        **{name: told[name] for name in ("hot_water",) if told and name in told},
     }
 
 
@@ -942,8 +1003,9 @@ def opens(opening: dict[str, Any], commitment: str | None) -> None:
     demand(found == commitment, "It is not what was sealed.")
 
 
-def own_intervals(content: dict[str, Any], parts: list[dict[str, Any]], heat: int | None, told: dict[str, Any]) -> None:
+def own_intervals(content: dict[str, Any], own: dict[str, Any]) -> None:
     """A party's intervals come to its totals, and it was never given more than it used."""
+    parts, told = own["parts"], own["intervals"]
     first, consumed, given = content["first"], content["consumed_mwh"], content["shared_mwh"]
     begin = instant(told["start"]) + timedelta(seconds=told["seconds"] * first)
     demand(instant(content["start"]) == begin, "They begin at another time.")
@@ -955,10 +1017,14 @@ def own_intervals(content: dict[str, Any], parts: list[dict[str, Any]], heat: in
         span = slice(part["first"] - first, part["end"] - first)
         demand(sum(one or 0 for one in consumed[span]) == part["consumed_mwh"], "Consumption comes to another sum.")
         demand(sum(given[span]) == part["shared_mwh"], "Sun comes to another sum.")
-    if content["heat"] is not None:
-        demand(len(content["heat"]) == len(given), "Columns differ in length.")
-        demand(sum(one or 0 for one in content["heat"]) == heat, "Heat comes to another sum.")
-    demand((content["heat"] is None) == (heat is None), "Heat is there and not there.")
+    demand(set(content.get("hot_water", ())) == set(own.get("hot_water", ())), "Hot water is there and not there.")
+    columns = [("Heat", content["heat"], own["heat"])]
+    columns += [("Hot water", content["hot_water"][kind], own["hot_water"][kind]) for kind in own.get("hot_water", ())]
+    for name, column, total in columns:
+        demand((column is None) == (total is None), f"{name} is there and not there.")
+        if column is not None:
+            demand(len(column) == len(given), "Columns differ in length.")
+            demand(sum(one or 0 for one in column) == total, f"{name} comes to another sum.")
 
 
 def own_shares(content: dict[str, Any], parts: list[dict[str, Any]], sun: list[int | None]) -> None:
@@ -1119,13 +1185,15 @@ def corporation(files: dict[str, bytes], seal: dict[str, Any], openings: list[An
         "Energy of all entries and the common area is that of the building; sun = shared + surplus.", energy, month
     )
     sentence("The account of the pellets closes and follows from deliveries and counts.", fuel, month)
-    sentence("The cost of heat is the pellets burnt and the invoices.", pool, month)
+    sentence("The cost of heat is the pellets burnt and the invoices, parted by the rule.", pool, month)
     sun = ("solar", "feed_in", "netting", "common", "fixed")
     follow = "Lines for sun, surplus, common area and fixed amount follow from totals, rules and prices."
     hourly = any(tariff.get("windows") for tariff in month.rules["tariffs"])
     if not hourly:
         sentence(follow, sourced, month, sun, expected_sun, "sharing", "tariffs")
-    heat = ("heat_measured", "heat_fixed")
+    if any("hot_water" in (entry["heat"] or {}) for entry in month.entries.values()):
+        sentence("Hot water of all entries is that of the building.", counted, month)
+    heat = ("heat_measured", "heat_fixed", "hot_water_measured", "hot_water_fixed")
     text = "Lines for heat follow from its cost, heat meters, areas and days."
     sentence(text, sourced, month, heat, expected_heat, "heat", "tariffs")
     for code in sorted({one["code"] for one in month.charges} - {*sun, *heat}):
@@ -1197,7 +1265,7 @@ def adds_up(month: Month, name: str, content: dict[str, Any]) -> None:
     count = month.totals["intervals"]["count"]
     if name in month.spells:
         demand(content["until"] == month.entries[name]["until"], "It ends on another day.")
-        own_intervals(content, own_of(month, name)["parts"], month.spells[name]["heat"], month.totals["intervals"])
+        own_intervals(content, own_of(month, name))
         return
     columns = {"sun_mwh": "sun_mwh"}
     if name == "common":
@@ -1284,6 +1352,8 @@ def own_totals(own: dict[str, Any]) -> None:
     demand(charged * 10**6 == sums["shared_mwh"], "Sun charged is not sun given.")
     if entry["heat"] is not None and entry["heat"]["measured_kwh"] is not None:
         demand(entry["heat"]["measured_kwh"] == decimal(own["heat"], 6), "Heat differs.")
+    if entry["heat"] is not None and entry["heat"].get("hot_water", {}).get("measured_m3") is not None:
+        demand(entry["heat"]["hot_water"]["measured_m3"] == decimal(own["hot_water"]["m3"], 6), "Hot water differs.")
 
 
 def own_opening(opening: dict[str, Any], proof: dict[str, Any], own: dict[str, Any]) -> None:
@@ -1291,7 +1361,7 @@ def own_opening(opening: dict[str, Any], proof: dict[str, Any], own: dict[str, A
     content, entry = opening["content"], own["entry"]
     for name in ("party", "flat", "from", "until"):
         demand(content[name] == entry[name], f"They are of another {name}.")
-    own_intervals(content, own["parts"], own["heat"], own["intervals"])
+    own_intervals(content, own)
 
 
 def sealed_sun(opening: dict[str, Any], seal: dict[str, Any], own: dict[str, Any]) -> bool:
