@@ -43,6 +43,8 @@ KNOWN = {
     },
     "heat": {"from", "measured_percent", "fixed_by", "hot_water"},
     "hot water": {"measured_percent", "fixed_by", "warm_celsius"},
+    "work_credits": {"from", "eur_per_bag", "eur", "paid_by", "at_most_eur_per_month"},
+    "work": {"at", "household", "task", "bags"},
     "pellets": {
         "kwh_per_kg", "ash_percent", "silo_kg", "efficiency_percent", "valuation", "opening", "deliveries", "counts",
     },
@@ -749,9 +751,36 @@ def expected_heat(month: Month) -> list[dict[str, Any]]:
     ]
 
 
+def expected_work(month: Month) -> list[dict[str, Any]]:
+    """Charges for work: a credit to those who did it, and as much from all."""
+    rules = [one for one in month.rules.get("work_credits", ()) if one["from"] <= str(month.first)]
+    if not rules:
+        return []
+    try:
+        zone = ZoneInfo(month.rules["timezone"])
+    except ZoneInfoNotFoundError:
+        raise Unchecked("On which days work was done was not checked: this machine has no time zones.") from None
+    rule, earned = in_force(rules, str(month.first)), dict.fromkeys(month.spells, Fraction(0))
+    for work in month.rules["work"]:
+        day = str(instant(work["at"]).astimezone(zone).date())
+        for label in month.spells:
+            entry = month.entries[label]
+            if entry["party"] == work["household"] and entry["from"] <= day < entry["until"]:
+                earned[label] += Fraction(rule["eur"].get(work["task"], "0")) * 100
+                earned[label] += Fraction(work["bags"]) * Fraction(rule["eur_per_bag"]) * 100
+                break  # whoever has two homes is credited once
+    if rule["at_most_eur_per_month"] is not None:
+        most = Fraction(rule["at_most_eur_per_month"]) * 100
+        earned = {label: min(amount, most) for label, amount in earned.items()}
+    by, total = measure(month, rule["paid_by"]), sum(earned.values(), Fraction(0))
+    sides = [(Fraction(-1), earned), (per_part(total, by), by)] if total else []
+    plain = {"code": "work", "price_eur": None, "vat_percent": "0"}
+    return [plain | {"factor": factor, "basis": basis} for factor, basis in sides]
+
+
 def sourced(month: Month, codes: tuple[str, ...], expected: Any, *sections: str) -> None:
     """Charges of some codes are what totals, rules and prices make them."""
-    month.knows(*(name for name in sections if month.rules[name] is not None))
+    month.knows(*(name for name in sections if month.rules.get(name) is not None))
     found = [one for one in month.charges if one["code"] in codes]
     wanted = expected(month)
     demand([one["code"] for one in found] == [one["code"] for one in wanted], "There are other charges.")
@@ -1196,7 +1225,10 @@ def corporation(files: dict[str, bytes], seal: dict[str, Any], openings: list[An
     heat = ("heat_measured", "heat_fixed", "hot_water_measured", "hot_water_fixed")
     text = "Lines for heat follow from its cost, heat meters, areas and days."
     sentence(text, sourced, month, heat, expected_heat, "heat", "tariffs")
-    for code in sorted({one["code"] for one in month.charges} - {*sun, *heat}):
+    if month.rules.get("work_credits") or any(one["code"] == "work" for one in month.charges):
+        text = "Lines for work follow from what was done and its rule, and come to nothing."
+        sentence(text, sourced, month, ("work",), expected_work, "work_credits", "work")
+    for code in sorted({one["code"] for one in month.charges} - {*sun, *heat, "work"}):
         report.unchecked.append(
             f"Line '{code}': amount proved from its own basis; where the basis comes from was not checked."
         )
