@@ -61,7 +61,8 @@ def numbers(data: bytes) -> Whole | None:
     words = np.frombuffer(data, dtype=">i2").reshape(-1, NUMERIC_WORDS).astype(np.int64)
     count, weight, sign, first = words[:, 0], words[:, 1], words[:, 2], words[:, _HEAD]
     large = (weight > 2) | ((weight == 2) & (first >= _HIGHEST_DIGIT))  # noqa: PLR2004 - 10^8 units
-    if np.any(sign) or np.any(large) or np.any(count - 1 - weight > _PLACES) or np.any(count > _DIGITS):
+    # So few places before and behind the point also mean that no digit was cut off.
+    if np.any(sign) or np.any(large) or np.any(count - 1 - weight > _PLACES):
         return None
     value = np.zeros(len(words), dtype=np.int64)
     for place in range(_DIGITS):
