@@ -125,6 +125,9 @@ def _events(community: Community) -> Iterator[Fault]:
     for index, replacement in enumerate(community.replacements):
         if replacement.meter not in meters:
             yield ("replacements", index, "meter"), f"there is no meter '{replacement.meter}'"
+    for (name, at), count in Counter((swap.meter, swap.at) for swap in community.replacements).items():
+        if count > 1:
+            yield ("replacements",), f"meter '{name}' was replaced {count} times at {at}; keep one"
     yield from _edits(community)
     for index, device in enumerate(community.devices):
         for point, meter in device.feeds.items():

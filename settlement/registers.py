@@ -46,41 +46,53 @@ class Break(NamedTuple):
     after: int
 
 
-def across_replacements(community: Community, meter: Meter, known: MeterReadings) -> list[Point]:
-    """Continue the register over every declared swap of the meter, as if one register had counted on."""
+class Continued(NamedTuple):
+    """A register over the swaps of its meter, as if one had counted on.
+
+    ``zeros`` tell, point by point, where the zero of the dial lies that showed it: a roll-over is one of that dial
+    [mWh or millionths].
+    """
+
+    points: list[Point]
+    zeros: list[int]
+
+
+def across_replacements(community: Community, meter: Meter, known: MeterReadings) -> Continued:
+    """Continue the register over every declared swap of the meter.
+
+    At the instant of a swap the old register ends with what was declared, whatever was read then.
+    """
     points: list[Point] = []
+    zeros: list[int] = []
     swaps = sorted(
         (microseconds(swap.at), to_core(swap.old_end, meter.unit), to_core(swap.new_start, meter.unit))
         for swap in community.replacements
         if swap.meter == meter.id
     )
-    offset, turn = 0, _turn(meter)
-    for time, value in zip(known.times, known.values, strict=True):
-        while swaps and time >= swaps[0][0]:
-            at, old_end, new_start = swaps.pop(0)
-            before = points[-1][1] if points else None
-            if before is not None and turn and before - offset > old_end and _rolled(before - offset, old_end, turn):
-                offset += turn
-            points.append((at, old_end + offset))
-            offset += old_end - new_start
-        if points and points[-1][0] == time:
-            continue
-        points.append((time, to_core(value, meter.unit) + offset))
+    zero, turn, done = 0, _turn(meter), 0
     for at, old_end, new_start in swaps:
-        points.append((at, old_end + offset))
-        offset += old_end - new_start
-    return points
+        points += _read(meter, known, slice(done, bisect_left(known.times, at)), zero)
+        zeros += [zero] * (len(points) - len(zeros))
+        done = bisect_right(known.times, at)
+        if points and _rolled(points[-1][1] - zero, old_end, turn):
+            zero += turn
+        points.append((at, old_end + zero))
+        zeros.append(zero)
+        zero += old_end - new_start
+    points += _read(meter, known, slice(done, None), zero)
+    zeros += [zero] * (len(points) - len(zeros))
+    return Continued(points, zeros)
 
 
-def rising_pieces(meter: Meter, points: Sequence[Point]) -> tuple[list[list[Point]], list[Break]]:
+def rising_pieces(meter: Meter, register: Continued) -> tuple[list[list[Point]], list[Break]]:
     """Cut a register into pieces that never fall.
 
     Parameters
     ----------
     meter
         Its digits say where it rolls over, its kind what its connection carries.
-    points
-        Sorted by time, each instant once.
+    register
+        Its points sorted by time, each instant once.
 
     Returns
     -------
@@ -89,6 +101,7 @@ def rising_pieces(meter: Meter, points: Sequence[Point]) -> tuple[list[list[Poin
     breaks
         Whatever was not a rise, in the order it was read.
     """
+    points, zeros = register
     breaks: list[Break] = []
     pieces: list[list[Point]] = [[]]
     offset, turn, most = 0, _turn(meter), usual_per_hour(meter)
@@ -107,7 +120,7 @@ def rising_pieces(meter: Meter, points: Sequence[Point]) -> tuple[list[list[Poin
                 index = back - 1
                 continue
             good = _went_away(piece, (time, value), most)
-            if turn and _rolled(last, raw, turn):
+            if _rolled(last - zeros[index], raw - zeros[index], turn):
                 offset += turn
                 value += turn
                 breaks.append(Break("rolled-over", index, before, time, last, raw))
@@ -170,19 +183,20 @@ def thousandfold(before: int, after: int) -> bool:
     return low > 0 and abs(high - _SLIP * low) * 100 <= high
 
 
+def _read(meter: Meter, known: MeterReadings, part: slice, zero: int) -> list[Point]:
+    """Give a part of what was read, on a dial whose zero lies there."""
+    rows = zip(known.times[part], known.values[part], strict=True)
+    return [(time, to_core(value, meter.unit) + zero) for time, value in rows]
+
+
 def _plainly_rises(meter: Meter, known: MeterReadings) -> bool:
-    """Whether nothing can be odd: each value is at or above the one before, and by no more than could be counted."""
+    """Whether nothing can be odd: each value is at or above the one before, and by no more than may come at once.
+
+    So it is with most meters, and it takes no conversion to be told so.
+    """
     most = usual_per_hour(meter)
-    # Most steps are far smaller than what may come at once, and need no conversion to be told so.
-    at_once = None if most is None else _in_unit(most // 12, meter)
-    for index, (earlier, later) in enumerate(pairwise(known.values)):
-        if later < earlier:
-            return False
-        if at_once is not None and later - earlier > at_once:
-            time = known.times[index + 1] - known.times[index]
-            if not carried(most, to_core(later - earlier, meter.unit), time):
-                return False
-    return True
+    at_once = Decimal("Infinity") if most is None else _in_unit(most // 12, meter)
+    return all(0 <= later - earlier <= at_once for earlier, later in pairwise(known.values))
 
 
 def _in_unit(amount: int, meter: Meter) -> Decimal:
@@ -221,7 +235,7 @@ def _comes_back(points: Sequence[Point], fallen: int, good: Point, most: int | N
 def _went_away(piece: Sequence[Point], back: Point, most: int | None) -> int | None:
     """Find the reading before a jump that a fall undoes, so that the register goes on as if it had counted on."""
     place = bisect_right(piece, back[1], key=lambda point: point[1]) - 1
-    if place < 0 or place + 1 == len(piece):
+    if place < 0:
         return None
     good, odd = piece[place], piece[place + 1]
     if back[0] - good[0] > STRAYS_FOR or carried(most, odd[1] - good[1], odd[0] - good[0]):
@@ -234,8 +248,9 @@ def _turn(meter: Meter) -> int:
 
 
 def _rolled(before: int, after: int, turn: int) -> bool:
-    # From the last quarter of the dial to its first quarter; anything else is no roll-over a meter can make.
-    return 4 * (before % turn) > 3 * turn and 4 * after < turn
+    # From the last quarter of the dial to its first quarter; anything else is no roll-over a meter can make. What is
+    # not on the dial, below zero or with more digits, did not roll over either.
+    return 3 * turn < 4 * before < 4 * turn and 0 <= 4 * after < turn
 
 
 def _returns(points: Sequence[Point], fallen: int, level: int) -> bool:

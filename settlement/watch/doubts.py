@@ -107,8 +107,9 @@ def doubts(community: Community, meter: Meter, known: MeterReadings, swapped: Se
 
 
 def _of_register(community: Community, meter: Meter, known: MeterReadings, swapped: Sequence[int]) -> Iterator[Doubt]:
-    points = across_replacements(community, meter, known)
-    pieces, breaks = rising_pieces(meter, points)
+    register = across_replacements(community, meter, known)
+    points = register.points
+    pieces, breaks = rising_pieces(meter, register)
     pace = _Pace(most_per_hour(meter), _step(meter, known))
     shown = dict(zip(known.times, known.values, strict=True))
     for one in breaks:
