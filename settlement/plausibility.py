@@ -64,7 +64,7 @@ def of_meters(community: Community, series: Mapping[str, Series], bounds: Sequen
         if caught_up is not None:
             found.append(caught_up)
             continue
-        found += _frozen(community, meter, stands, bounds)
+        found += _frozen(community, meter, stands[meter.id], series, bounds)
         found += _jumped(meter, series[meter.id], bounds)
     return [*found, *_dark(community, series)]
 
@@ -117,26 +117,25 @@ def _caught_up(meter: Meter, series: Series, stands: Sequence[Stand], bounds: Se
 
 
 def _frozen(
-    community: Community, meter: Meter, stands: Mapping[str, Sequence[Stand]], bounds: Sequence[int]
+    community: Community, meter: Meter, stands: Sequence[Stand], series: Mapping[str, Series], bounds: Sequence[int]
 ) -> Iterator[Finding]:
-    """Tell of a meter that stood still for longer than it ever does while its neighbours went on."""
+    """Tell of a meter that stood still for longer than it ever does while its neighbours went on.
+
+    A neighbour of which nothing is known meanwhile can tell nothing.
+    """
     rule = standstill.RULES.get(meter.measures)
-    if rule is None or not stands[meter.id]:
+    if rule is None or not stands:
         return
-    longest, *others = sorted(stands[meter.id], key=_length, reverse=True)
+    longest, *others = sorted(stands, key=_length, reverse=True)
     step = bounds[1] - bounds[0]
     standing_for = timedelta(microseconds=_length(longest) * step)
     if standing_for < rule.least:
         return
 
-    def stood(name: str) -> bool:
-        return any(one.first <= longest.first and longest.end <= one.end for one in stands[name])
-
-    if meter.measures in OFTEN_OFF and any(
-        stood(one.id) for one in community.meters if one.measures == meter.measures and one != meter
-    ):
+    still = {name: not one.known(*longest) for name, one in series.items() if one.energy[slice(*longest)].known.any()}
+    alike = [still.get(one.id) for one in community.meters if one.measures == meter.measures and one != meter]
+    if meter.measures in OFTEN_OFF and any(alike):
         return
-    still = {name: stood(name) for name in stands}
     told_by = standstill.witnesses(meter, community.meters, still)
     before = timedelta(microseconds=_length(others[0]) * step) if others else None
     if told_by is not None and standstill.frozen(told_by, standstill.Past(before, standing_for)):
