@@ -35,7 +35,7 @@ class Break(NamedTuple):
     ``place`` is the index of the reading that showed it; ``start`` and ``until`` are the instants of the last good
     reading and of the first odd one; of a dip, a spike and what strayed or slipped to another unit, those of the first
     and the last odd one [microseconds]. ``before`` and ``after`` are the last good value and the first odd one (of a
-    spike the odd one and that after it), as the register showed them [mWh or millionths].
+    spike the odd one and that after it), as the dial in place showed them [mWh or millionths].
     """
 
     kind: Literal["dipped", "rolled-over", "spiked", "strayed", "slipped", "fell"]
@@ -110,29 +110,30 @@ def rising_pieces(meter: Meter, register: Continued) -> tuple[list[list[Point]],
         time, raw = points[index]
         piece, value = pieces[-1], raw + offset
         if piece and value < piece[-1][1]:
-            before, last = piece[-1][0], piece[-1][1] - offset
+            before, last, zero = piece[-1][0], piece[-1][1] - offset, zeros[index]
+            showed = last - zero, raw - zero
             if _returns(points, index, last):
-                _dipped(breaks, Break("dipped", index, time, time, last, raw))
+                _dipped(breaks, Break("dipped", index, time, time, *showed))
                 continue
             back = _comes_back(points, index, (before, last), most)
             if back is not None:
-                breaks.append(Break(_strayed(last, raw), back, time, points[back - 1][0], last, raw))
+                breaks.append(Break(_strayed(*showed), back, time, points[back - 1][0], *showed))
                 index = back - 1
                 continue
             good = _went_away(piece, (time, value), most)
-            if _rolled(last - zeros[index], raw - zeros[index], turn):
+            if _rolled(*showed, turn):
                 offset += turn
                 value += turn
-                breaks.append(Break("rolled-over", index, before, time, last, raw))
+                breaks.append(Break("rolled-over", index, before, time, *showed))
             elif len(piece) > 1 and value >= piece[-2][1]:
-                breaks.append(Break("spiked", index, before, before, last, raw))
+                breaks.append(Break("spiked", index, before, before, *showed))
                 piece.pop()
             elif good is not None:
-                known, odd = piece[good][1] - offset, piece[good + 1][1] - offset
-                breaks.append(Break(_strayed(known, odd), index, piece[good + 1][0], before, known, odd))
+                showed = piece[good][1] - offset - zero, piece[good + 1][1] - offset - zero
+                breaks.append(Break(_strayed(*showed), index, piece[good + 1][0], before, *showed))
                 del piece[good + 1 :]
             else:
-                breaks.append(Break("fell", index, before, time, last, raw))
+                breaks.append(Break("fell", index, before, time, *showed))
                 pieces.append([])
         pieces[-1].append((time, value))
     return pieces, breaks

@@ -7,7 +7,7 @@ can carry. A doubt that explains itself (the register is back, or rolled over as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -54,7 +54,7 @@ class Doubt:
 
 @dataclass(frozen=True)
 class _Step:
-    """A fall or a jump, as the register showed it.
+    """A fall or a jump, as the dial showed it.
 
     From the last good reading (``since``, ``before``) to the first odd one (``odd``, ``after``); ``until`` is later
     than that where more jumps follow. [microseconds, mWh or millionths]
@@ -108,7 +108,7 @@ def doubts(community: Community, meter: Meter, known: MeterReadings, swapped: Se
 
 def _of_register(community: Community, meter: Meter, known: MeterReadings, swapped: Sequence[int]) -> Iterator[Doubt]:
     register = across_replacements(community, meter, known)
-    points = register.points
+    own = [(time, value - zero) for (time, value), zero in zip(*register, strict=True)]
     pieces, breaks = rising_pieces(meter, register)
     pace = _Pace(most_per_hour(meter), _step(meter, known))
     shown = dict(zip(known.times, known.values, strict=True))
@@ -117,14 +117,14 @@ def _of_register(community: Community, meter: Meter, known: MeterReadings, swapp
             code: Code = "unit-slipped" if one.kind == "slipped" else "register-strayed"
             yield Doubt(code, one.start, one.until, _shown(meter, one.before), _shown(meter, one.after))
         elif one.kind != "fell":
-            yield _explained(meter, points, one)
-    steps = sorted([*_falls(breaks), *_jumps(pieces, dict(points), pace)], key=lambda step: step.odd)
-    index = 0
+            yield _explained(meter, own, one)
+    steps = sorted([*_falls(breaks), *_jumps(pieces, dict(own), pace)], key=lambda step: step.odd)
+    continued, index = dict(register.points), 0
     while index < len(steps):
         step = steps[index]
         following = steps[index + 1] if index + 1 < len(steps) else None
         texts = _shown(meter, step.before, shown.get(step.since)), _shown(meter, step.after, shown.get(step.odd))
-        if following is not None and _back(step, following, pace):
+        if following is not None and _back(step, following, continued, pace):
             code = "unit-slipped" if thousandfold(step.before, step.after) else "register-strayed"
             yield Doubt(code, step.odd, following.since, *texts)
             index += 2
@@ -176,9 +176,9 @@ def _jumps(pieces: Sequence[Sequence[Point]], raw: dict[int, int], pace: _Pace) 
             yield run
 
 
-def _back(step: _Step, following: _Step, pace: _Pace) -> bool:
+def _back(step: _Step, following: _Step, continued: Mapping[int, int], pace: _Pace) -> bool:
     """Whether a register went on from where it was before a step, as if that had never been."""
-    rise, time = following.after - step.before, following.odd - step.since
+    rise, time = continued[following.odd] - continued[step.since], following.odd - step.since
     return (
         step.fell != following.fell
         and time <= CONTEXT
