@@ -11,7 +11,8 @@ register):
 - Where nothing is known it is a straight line.
 
 A day that holds an estimate is never a day to compare with, so that no estimate grows out of another. All shapes look
-only at what lies before or during the gap: what is found does not depend on the month that is being settled.
+only at what lies in the four weeks before the gap, or during it: what is found does not depend on the month that is
+being settled, nor on the other gaps in it, so that two months find their parts of one and the same estimate.
 """
 
 from __future__ import annotations
@@ -77,11 +78,12 @@ class Estimator:
         return self._of_use(meter, start, until)
 
     def _of_use(self, meter: Meter, start: int, until: int) -> Shape | None:
-        own = self._weekdays(meter, start, until)
+        first = self._day(start)
+        own = self._weekdays(meter, start, until, first - LOOK_BACK)
         others = self._neighbours(meter, start, until)
         if own is None or others is None:
             return own or others
-        return own if self._own_is_nearer(meter, start) else others
+        return own if self._own_is_nearer(meter, first) else others
 
     def _of_sun(self, meter: Meter, start: int, until: int) -> Shape | None:
         for shape in (self._neighbours(meter, start, until), self._clear_sky(), self._last_days(meter, start, until)):
@@ -99,20 +101,20 @@ class Estimator:
             self._sky = Shape("clear-sky", self._grid, clear_sky(self._community.location, self._grid))
         return self._sky
 
-    def _weekdays(self, meter: Meter, start: int, until: int) -> Shape | None:
-        """Spread as on the three nearest measured days of the same weekday before the gap."""
-        return self._as_on(meter, start, until, "weekday-profile", _WEEK)
+    def _weekdays(self, meter: Meter, start: int, until: int, since: date) -> Shape | None:
+        """Spread as on the three nearest measured days of the same weekday, from a day on up to where a gap begins."""
+        return self._as_on(meter, start, until, "weekday-profile", _WEEK, since)
 
     def _last_days(self, meter: Meter, start: int, until: int) -> Shape | None:
-        return self._as_on(meter, start, until, "last-days", timedelta(days=1))
+        return self._as_on(meter, start, until, "last-days", timedelta(days=1), self._day(start) - LOOK_BACK)
 
-    def _as_on(self, meter: Meter, start: int, until: int, method: str, every: timedelta) -> Shape | None:
+    def _as_on(self, meter: Meter, start: int, until: int, method: str, every: timedelta, since: date) -> Shape | None:
         weights = [0] * (len(self._grid) - 1)
-        first = local_day(from_microseconds(start), self._community.zone)
+        first = self._day(start)
         for day in self._days:
             if not self._meets(day, start, until):
                 continue
-            known = self._references(meter, day, first, every)
+            known = self._references(meter, day, first, every, since)
             if not known:
                 return None
             for index in self._days[day]:
@@ -120,13 +122,12 @@ class Estimator:
         shape = Shape(method, self._grid, weights)
         return shape if shape.covers(start, until) else None
 
-    def _references(self, meter: Meter, day: date, first: date, every: timedelta) -> list[dict[str, int]]:
-        """Profiles by local time of the nearest wholly measured days before the gap, in steps of so many days."""
+    def _references(self, meter: Meter, day: date, first: date, every: timedelta, since: date) -> list[dict[str, int]]:
+        """Profiles by local time of the nearest wholly measured days before the first, in steps of so many days."""
         found: list[dict[str, int]] = []
         while day >= first:
             day -= every
-        earliest = first - LOOK_BACK
-        while day >= earliest and len(found) < _DAYS:
+        while day >= since and len(found) < _DAYS:
             profile = self._profile(meter, day)
             if profile is not None:
                 found.append(profile)
@@ -134,11 +135,11 @@ class Estimator:
         return found
 
     def _profile(self, meter: Meter, day: date) -> dict[str, int] | None:
-        places = self._days.get(day)
-        values = [self._series[meter.id][index] for index in places] if places else [None]
-        if any(value is None for value in values) or places is None:
+        places = self._days.get(day, range(0))
+        values = [value for index in places if (value := self._series[meter.id][index]) is not None]
+        if not values or len(values) < len(places):
             return None
-        return {self._clock(index): value for index, value in zip(places, values, strict=True) if value is not None}
+        return {self._clock(index): value for index, value in zip(places, values, strict=True)}
 
     def _neighbours(self, meter: Meter, start: int, until: int) -> Shape | None:
         """Spread as the other meters of this kind did meanwhile, of those that were measured throughout."""
@@ -153,25 +154,22 @@ class Estimator:
             and (values := self._series.get(other.id)) is not None
             and all(values[index] is not None for index in inside)
         ]
-        if not others:
-            return None
         weights = [0] * (len(self._grid) - 1)
         for index in inside:
             weights[index] = sum(values[index] or 0 for values in others)
         shape = Shape("neighbours", self._grid, weights)
         return shape if shape.covers(start, until) else None
 
-    def _own_is_nearer(self, meter: Meter, start: int) -> bool:
-        """Try both ways on the nearest measured day before the gap whose shape both can tell."""
-        first = local_day(from_microseconds(start), self._community.zone)
-        for back in range(1, LOOK_BACK.days + 1):
+    def _own_is_nearer(self, meter: Meter, first: date) -> bool:
+        """Try both ways on the nearest measured day before a gap's first day whose shape both can tell."""
+        for back in range(1, LOOK_BACK.days):  # where the four weeks begin, no day before tells of its weekday
             day = first - timedelta(days=back)
             real = self._profile(meter, day)
             if real is None:
                 continue
             places = self._days[day]
-            begin, end = self._grid[places[0]], self._grid[places[-1] + 1]
-            own, others = self._weekdays(meter, begin, end), self._neighbours(meter, begin, end)
+            begin, end = self._grid[places.start], self._grid[places.stop]
+            own, others = self._weekdays(meter, begin, end, first - LOOK_BACK), self._neighbours(meter, begin, end)
             if own is None or others is None:
                 continue
             return self._error(meter, places, own) <= self._error(meter, places, others)
@@ -180,14 +178,17 @@ class Estimator:
     def _error(self, meter: Meter, places: range, shape: Shape) -> int:
         """How far a shape is off on a measured day, all intervals together [mWh]."""
         real = [self._series[meter.id][index] or 0 for index in places]
-        begin, end = (self._grid[places[0]], 0), (self._grid[places[-1] + 1], sum(real))
+        begin, end = (self._grid[places.start], 0), (self._grid[places.stop], sum(real))
         told = [shape.value(begin, end, self._grid[index + 1]) for index in places]
         steps = [told[0], *(later - earlier for earlier, later in pairwise(told))]
         return sum(abs(guess - value) for guess, value in zip(steps, real, strict=True))
 
     def _meets(self, day: date, start: int, until: int) -> bool:
         places = self._days[day]
-        return self._grid[places[0]] < until and self._grid[places[-1] + 1] > start
+        return self._grid[places.start] < until and self._grid[places.stop] > start
+
+    def _day(self, instant: int) -> date:
+        return local_day(from_microseconds(instant), self._community.zone)
 
     def _clock(self, index: int) -> str:
         return from_microseconds(self._grid[index]).astimezone(self._community.zone).strftime("%H:%M")

@@ -62,8 +62,8 @@ def blocks(touched: Ranges) -> list[Block]:
             if gathered and (piece[0] > reach or piece[1] - gathered[0][0] > most):
                 found.append(_block(gathered))
                 gathered = []
+            reach = max(reach, piece[1])
             gathered.append(piece)
-            reach = max(reach, piece[1]) if len(gathered) > 1 else piece[1]
         found.append(_block(gathered))
     return found
 

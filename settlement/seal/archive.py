@@ -6,7 +6,6 @@ import io
 import zipfile
 from collections.abc import Mapping
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 _PLAIN_FILE = 0o100644 << 16
 _UNIX = 3
 
@@ -16,7 +15,7 @@ def pack(files: Mapping[str, bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
-            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry = zipfile.ZipInfo(name)  # dated 1980-01-01, where the format's time begins
             entry.create_system, entry.external_attr = _UNIX, _PLAIN_FILE
             archive.writestr(entry, files[name], zipfile.ZIP_STORED)
     return out.getvalue()

@@ -211,7 +211,7 @@ def _committed(salts: Salts, name: str, tree: dict[str, Any]) -> tuple[str, byte
 def _sealed(header: dict[str, Any], contents: dict[str, bytes], salt: bytes) -> tuple[str, dict[str, bytes]]:
     """Name every file by its hash in ``seal.json``, and hash that."""
     contents |= {"verify.py": VERIFIER, "salt.json": canonical({"salt": salt.hex()})}
-    hashes = {name: commit(b"" if name in _PLAIN else salt, content) for name, content in sorted(contents.items())}
+    hashes = {name: commit(b"" if name in _PLAIN else salt, content) for name, content in contents.items()}
     written = canonical({"format": FORMAT, **header, "files": hashes})
     sha256 = hashlib.sha256(written).hexdigest()
     return sha256, contents | {"seal.json": written, "seal.sha256": f"{sha256}\n".encode()}

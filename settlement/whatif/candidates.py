@@ -110,11 +110,7 @@ def _divisions() -> Iterator[tuple[KeyName, Weights | None]]:
 
 def _rules(community: Community, first: Month, last: Month) -> list[Sharing]:
     """Return the sharing rules that are in force on some day of the span."""
-    found: list[Sharing] = []
-    for stretch in stretches_between(community, first.first_day, last.end_day):
-        if stretch.sharing not in found:
-            found.append(stretch.sharing)
-    return found
+    return [stretch.sharing for stretch in stretches_between(community, first.first_day, last.end_day)]
 
 
 def _with(community: Community, rule: Sharing, key: str, weights: Weights | None) -> Sharing:

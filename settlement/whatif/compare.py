@@ -69,6 +69,10 @@ class Comparison:
         """Tell how much less a party's electricity costs than under today's rule, in cents; negative is a loss."""
         return _less(self.today.parties[party].cost, tried.parties[party].cost)
 
+    def benefit(self, tried: Outcome, party: Party) -> int | None:
+        """Tell how much less a party's electricity costs than without a roof [cents]; None without grid prices."""
+        return _less(self.without.parties[party].cost, tried.parties[party].cost)
+
     def gain_of_flat(self, tried: Outcome, flat: str) -> int | None:
         """Tell the same of a flat, whoever lived there [cents]."""
         return _less(self.today.flat(flat).cost, tried.flat(flat).cost)

@@ -98,18 +98,17 @@ def table(comparison: Comparison) -> str:
 
 def _rows(writer: Any, comparison: Comparison, rule: tuple[str, ...], outcome: Outcome) -> None:
     for party in sorted(outcome.parties, key=lambda name: (not name[0], name)):
-        share, without = outcome.parties[party], comparison.without.parties[party].cost
-        benefit = None if without is None or share.cost is None else without - share.cost
-        flat = bool(party[0])
+        share, flat = outcome.parties[party], bool(party[0])
+        gain, benefit = comparison.gain(outcome, party), comparison.benefit(outcome, party)
         row = (
             *party,
             decimal_text(share.consumed) if flat else None,
             decimal_text(share.shared) if flat else None,
             _percent(share.shared, share.consumed) if flat else None,
             _percent(share.shared, outcome.generated) if flat else None,
-            *map(_euro, (share.paid, share.grid, share.cost, comparison.gain(outcome, party), benefit)),
+            *map(_euro, (share.paid, share.grid, share.cost, gain, benefit)),
         )
-        writer.writerow([*rule, *("" if value is None else value for value in row)])
+        writer.writerow([*rule, *row])  # which leaves a field empty where there is None
 
 
 def _rule(comparison: Comparison, outcome: Outcome) -> dict[str, Any]:

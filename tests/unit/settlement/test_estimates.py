@@ -128,7 +128,7 @@ def test_a_weekday_that_tells_more_than_the_neighbours_is_preferred():
 def test_days_that_hold_estimates_are_no_days_to_compare_with():
     """The three Tuesdays before the gap each have a gap of their own; the one before them is whole."""
     broken = [(local(f"2026-02-{day}T10:00"), local(f"2026-02-{day}T12:00")) for day in ("10", "17", "24")]
-    odd = (local("2026-03-03T02:00"), local("2026-03-03T08:00"))
+    odd = (local("2026-03-03T14:00"), local("2026-03-03T20:00"))
 
     def uses(moment: datetime) -> int:
         return 3000 if moment.date() == local("2026-02-10T00:00").date() else evening(moment)
@@ -205,6 +205,31 @@ def test_an_estimate_does_not_depend_on_the_month_that_is_settled():
     both = bounds_of(local("2026-02-01T00:00"), 42)
     parts = [energies(town(), known, bounds)["el-A"].energy for bounds in (before, after)]
     assert (*parts[0], *parts[1]) == energies(town(), known, both)["el-A"].energy
+
+
+def test_an_estimate_does_not_depend_on_other_gaps_of_the_month_that_is_settled():
+    """February holds an earlier gap, so more is read for it; the day it could then compare with would decide otherwise.
+
+    On the Wednesday before the gap, the profile and the neighbour are tried. By the Wednesdays within four weeks the
+    profile comes nearer; by one before them, which was like no other, it would not.
+    """
+    begin, odd = local("2026-01-01T00:00"), local("2026-01-28T00:00").date()
+
+    def own(moment: datetime) -> int:
+        return (40_000 if moment.hour == 3 else 0) if moment.date() == odd else evening(moment)
+
+    def other(moment: datetime) -> int:
+        return 900 if moment.hour == 12 else evening(moment)
+
+    gap = (local("2026-02-26T09:00"), local("2026-03-03T06:00"))
+    early = (local("2026-02-05T09:00"), local("2026-02-05T15:00"))
+    wednesday = (local("2026-02-18T10:00"), local("2026-02-18T12:00"))  # so that the fourth before would count
+    known = {"el-A": register(begin, 80, own, early, wednesday, gap), "el-B": register(begin, 80, other)}
+    months = [bounds_of(local("2026-02-01T00:00"), 28), bounds_of(local("2026-03-01T00:00"), 14)]
+    found = [energies(town(), known, bounds)["el-A"] for bounds in months]
+    true = energies(town(), {"el-A": register(begin, 80, own)}, bounds_of(local("2026-02-01T00:00"), 42))["el-A"]
+    assert sum(one.known() for one in found) == true.known()
+    assert found[1].method[0] == found[0].method[-1] == "weekday-profile"
 
 
 def test_when_clocks_change_the_profile_follows_the_local_hour():

@@ -120,6 +120,18 @@ def test_floor_areas_are_offered_only_where_they_are_known_and_not_the_files_wei
         assert not [name for name in rules(compared(text)) if "by-area" in name]
 
 
+def test_floor_areas_are_offered_where_one_rule_of_the_span_has_other_weights() -> None:
+    """Half a square metre each: the first rule's weights are the areas in other words; February's are not, or none."""
+    for other in (", weights: {A: '1', B: '1'}", ", weights: {A: '0.5'}"):
+        later = f"}}, {{from: 2026-02-01, key: equal{other}, order: [B, A], common: never}}]"
+        text = BUILDING.replace('{A: "3", B: "1"}', '{A: "0.5", B: "1.5"}').replace(
+            "common: never}]", "common: never" + later
+        )
+        for last, offered in ((JANUARY, False), (FEBRUARY, True)):
+            tried, _ = candidates(parse(text).community, JANUARY, last)
+            assert any(one.weights == "floor_area" for one in tried) is offered
+
+
 def test_a_participating_common_area_needs_a_weight_under_keys_with_weights() -> None:
     text = BUILDING.replace("common: never", "common: participant").replace(
         "  - {id: heat-A", "  - {id: el-common, measures: electricity, common: true, unit: kWh}\n  - {id: heat-A"
@@ -136,6 +148,18 @@ def test_rules_outside_the_span_decide_nothing() -> None:
     _, impossible = candidates(parse(text).community, JANUARY, JANUARY)
     assert impossible == []
     assert gains(compared(text)) == gains(compared())
+
+
+def test_a_rule_outside_the_span_stays_as_it_is_under_every_candidate() -> None:
+    """So the file's own rule is today's, though the one before it gave the surplus to others."""
+    text = BUILDING.replace(
+        "sharing: [{from: 2025-01-01,",
+        "sharing: [{from: 2024-01-01, key: equal, surplus: community}, {from: 2025-01-01,",
+    )
+    community = parse(text).community
+    tried, _ = candidates(community, JANUARY, JANUARY)
+    assert all(one.community.sharing[0] == community.sharing[0] for one in tried)
+    assert [one.name for one in tried if one.today] == ["proportional/owner"]
 
 
 def test_todays_rule_may_change_within_the_span() -> None:
@@ -180,6 +204,16 @@ def test_what_is_missing_is_said_and_never_silently_nothing() -> None:
     picture = drawing(comparison, Wording("nl"))
     assert "februari 2026 telt niet mee" in picture
     assert "januari 2026: 99,78\N{NO-BREAK SPACE}% van de metingen ontbreekt." in picture
+
+
+def test_a_note_stands_for_every_month_that_is_not_wholly_known_and_for_no_other() -> None:
+    """January is known, February is not, of March the first of 743 hours is; three columns: A, B and the sun."""
+    column = ["1"] * 744 + [""] * 672 + ["1"]
+    told = document.document(compared(known=hours({"pv": column, "el-A": column, "el-B": column}), last=Month(2026, 3)))
+    assert told["notes"] == [
+        "2026-02: no readings of electricity or sun, so this month counts for nothing here.",
+        "2026-03: 99.87 % of the intervals are missing (A, B, sun); what is missing counts for nobody.",
+    ]
 
 
 def test_no_readings_at_all_are_refused() -> None:
