@@ -21,12 +21,11 @@ from core.time import Month, microseconds
 from core.units import to_core
 from settlement import edits
 from settlement.amounts import runs
+from settlement.limits import HOUR
 from settlement.model import Finding, MeterReadings, Quality, Readings, Series
 from settlement.registers import RETURNS_WITHIN, Break, Point, across_replacements, rising_pieces
 from settlement.shape import Shape
 
-HOUR = 3_600_000_000
-"""Microseconds."""
 LONGEST_INTERPOLATED = 2 * HOUR
 """A gap in interval values is bridged linearly up to this length."""
 _BREAKS = {
@@ -186,7 +185,7 @@ def uncounted(
     counted = edits.applied(community, meter, known)
     step = community.interval // timedelta(microseconds=1)
     if counted is None:
-        covered, least = [], 0
+        covered, least = [], 1
     elif counted.kind == "interval":
         covered, least = [(time, time + step) for time in counted.times], step
     else:
@@ -195,7 +194,7 @@ def uncounted(
         least = normal_spacing(community, meter) * 3 // 2 + 1
     found, reached = [], start
     for first, last in [*covered, (end, end)]:
-        if min(first, end) - reached >= max(least, 1):
+        if min(first, end) - reached >= least:
             found.append((reached, min(first, end)))
         reached = max(reached, last)
     return found
@@ -246,7 +245,7 @@ def _from_pieces(
         times = [time for time, _ in piece]
         register = _Register(meter, piece, times, spacing, shaper, by_hand)
         before: tuple[int, str | None] | None = None
-        for index in range(bisect_left(bounds, times[0]) if times else len(bounds), len(bounds)):
+        for index in range(bisect_left(bounds, times[0]), len(bounds)):
             if bounds[index] > times[-1]:
                 break
             value, how = register.at(bounds[index])
@@ -272,7 +271,7 @@ class _Register:
     ) -> None:
         self._meter, self._piece, self._times, self._spacing, self._shaper = meter, piece, times, spacing, shaper
         self._by_hand = by_hand
-        self._gap: tuple[int, Shape | None] = (-1, None)
+        self._gap: tuple[int, Shape | None] = (0, None)  # before the first reading, where no gap is
 
     def at(self, instant: int) -> tuple[int, str | None]:
         """Value at an instant, half-even, and how it was come by if it was not simply measured."""

@@ -24,6 +24,7 @@ from core.money import half_up
 from core.time import Month, from_microseconds, local_day, microseconds, rfc3339
 from core.units import decimal_text
 from settlement import edits
+from settlement.limits import HOUR
 from settlement.model import Finding, MeterReadings, Readings
 from settlement.pellets import (
     COUNT_WINDOW,
@@ -37,7 +38,7 @@ from settlement.pellets import (
     known_before,
     movements,
 )
-from settlement.readings import HOUR, uncounted
+from settlement.readings import uncounted
 from settlement.tariffs import cents
 
 What = Literal["opening", "start", "delivery", "correction", "bags", "count", "burnt"]
