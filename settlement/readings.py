@@ -53,7 +53,8 @@ Shaper = Callable[[Meter, int, int], Shape | None]
 def boundaries(community: Community, month: Month) -> list[int]:
     """Boundaries of the month's settlement intervals [microseconds UTC], from local midnight to local midnight."""
     start, end = (microseconds(instant) for instant in month.bounds(community.zone))
-    return list(range(start, end + 1, community.interval // timedelta(microseconds=1)))
+    step = community.interval // timedelta(microseconds=1)
+    return list(range(start, end + 1, step))
 
 
 def intervals(
