@@ -73,7 +73,7 @@ def test_a_meter_without_readings_is_told_of_over_the_whole_month_with_its_flat_
 def test_a_reset_is_told_of_in_a_month_that_its_last_good_or_its_first_odd_reading_touches(
     hour: int, here: bool
 ) -> None:
-    values = {at: str(1000 + at if at < hour else 10 + at) for at in range(-6, 15)}
+    values = {float(at): str(1000 + at if at < hour else 10 + at) for at in range(-6, 15)}
     found = [(one.code, one.start, one.until) for one in told(register(values)) if one.code == "register-fell"]
     assert found == ([("register-fell", START + (hour - 1) * HOUR, START + hour * HOUR)] if here else [])
 
