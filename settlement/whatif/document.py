@@ -104,7 +104,7 @@ def _rows(writer: Any, comparison: Comparison, rule: tuple[str, ...], outcome: O
             *party,
             decimal_text(share.consumed) if flat else None,
             decimal_text(share.shared) if flat else None,
-            _percent(share.shared, share.consumed) if flat else None,
+            _percent(share.shared, share.consumed),  # the owner uses nothing, and has none
             _percent(share.shared, outcome.generated) if flat else None,
             *map(_euro, (share.paid, share.grid, share.cost, gain, benefit)),
         )
