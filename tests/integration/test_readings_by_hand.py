@@ -101,6 +101,26 @@ def test_a_swap_is_declared_with_who_and_why(command, database_url):
     assert after != before
 
 
+def test_a_swap_that_was_stored_twice_is_refused_by_name_and_one_can_be_taken_back(command, database_url):
+    """Such an event may be older than the rule that refuses it."""
+    swap = ("--at", "2026-01-01T00:52:00+01:00", "--old-end", "1031", "--new-start", "103.5")
+    command("reading", "replace", "el-A", *swap, *WHO, "--yes")
+    once = quarters(database_url)
+    with connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO event (community, kind, key, body, recorded_at, author)"
+            " SELECT community, kind, key || '#2', body, recorded_at, author FROM event WHERE kind = 'replacement'"
+        )
+    assert (
+        "meter 'el-A' was replaced 2 times at 2025-12-31 23:52:00+00:00; keep one"
+        in command("settle", "2026-01", code=2).stderr
+    )
+    twice = [line.split("\t")[1] for line in command("reading", "list").stdout.splitlines()]
+    assert len(twice) == 2
+    command("reading", "withdraw", "replacement", twice[1], *WHO)
+    assert quarters(database_url) == once
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
