@@ -376,12 +376,17 @@ def energy(month: Month) -> None:
         demand(told[name] == shown, f"{name} of the building is {told[name]}, its parts come to {shown}.")
 
 
+def zone_of(month: Month, what: str) -> ZoneInfo:
+    """Give the community's own time; what needs it is not checked where a machine has no time zones."""
+    try:
+        return ZoneInfo(month.rules["timezone"])
+    except ZoneInfoNotFoundError:
+        raise Unchecked(f"{what} was not checked: this machine has no time zones.") from None
+
+
 def dated(month: Month) -> None:
     """Days and intervals belong together, in the community's own time."""
-    try:
-        zone = ZoneInfo(month.rules["timezone"])
-    except ZoneInfoNotFoundError:
-        raise Unchecked("That days begin at local midnight was not checked: this machine has no time zones.") from None
+    zone = zone_of(month, "That days begin at local midnight")
     told = month.totals["intervals"]
     step = {"15min": 900, "30min": 1800, "1h": 3600}[month.rules["settlement_interval"]]
     begin = datetime.combine(month.first, datetime.min.time(), zone).timestamp()
@@ -756,10 +761,7 @@ def expected_work(month: Month) -> list[dict[str, Any]]:
     rules = [one for one in month.rules.get("work_credits", ()) if one["from"] <= str(month.first)]
     if not rules:
         return []
-    try:
-        zone = ZoneInfo(month.rules["timezone"])
-    except ZoneInfoNotFoundError:
-        raise Unchecked("On which days work was done was not checked: this machine has no time zones.") from None
+    zone = zone_of(month, "On which days work was done")
     rule, earned = in_force(rules, str(month.first)), dict.fromkeys(month.spells, Fraction(0))
     for work in month.rules["work"]:
         day = str(instant(work["at"]).astimezone(zone).date())
@@ -1012,7 +1014,7 @@ def own_of(month: Month, label: str) -> dict[str, Any]:
         "heat": told["heat"] if told else None,
         "charges": charges,
         "parts": parts,
-        **{name: told[name] for name in ("hot_water",) if told and name in told},
+        **({"hot_water": told["hot_water"]} if told and "hot_water" in told else {}),
     }
 
 
